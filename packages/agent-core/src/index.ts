@@ -1,0 +1,5 @@
+export type { Capabilities, Change, Platform, PlatformSession, SessionSpec } from './platform.js';
+export { PlatformError, type PlatformErrorCode } from './errors.js';
+export type { ByteChannel } from '@streamspace/vnc-tunnel';
+export type { Agent, AgentEvent, AgentOptions, AgentStatus } from './agent.js';
+export { alwaysLeader, type LeaderElection, type Leadership } from './election.js';

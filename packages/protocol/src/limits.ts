@@ -1,0 +1,25 @@
+/** The WebSocket subprotocol that selects version 2 of the wire. */
+export const SUBPROTOCOL_V2 = 'streamspace.v2';
+
+/** Version numbers of the control messages that this package speaks, best first. */
+export const PROTOCOL_VERSIONS: readonly number[] = [2];
+
+/** Every limit of the wire, by name. What happens past one is said where it is enforced and in docs/protocol.md. */
+export const LIMITS = {
+  /** Largest control message, in UTF-16 code units of its JSON text. Past it: `message_too_large`. */
+  controlMessageChars: 512 * 1024,
+  /** Largest payload of one DATA frame, in bytes: header and WebSocket framing still fit in 64 KiB. */
+  dataBytes: 64 * 1024 - 32,
+  /** Largest body of any other frame, in bytes. Past it: `frame_too_large`. */
+  frameBodyBytes: 16 * 1024,
+  /** Highest offset, credit limit or nonce: what a JSON number can still hold exactly. */
+  offset: Number.MAX_SAFE_INTEGER,
+  /** Credit that a receiver grants to a new stream, in bytes. */
+  initialWindowBytes: 256 * 1024,
+  /** Longest identifier (agent, session, command, instance, port name), in characters. */
+  idChars: 255,
+  /** Longest human-readable reason or error text, in characters. */
+  textChars: 4096,
+  /** Most entries in a list within one message (sessions of an inventory, finished commands). */
+  listEntries: 10_000,
+} as const;

@@ -1,0 +1,1 @@
+export { joinChannels, type ByteChannel } from './byte-channel.js';
