@@ -14,6 +14,7 @@ export default defineConfig({
   test: {
     passWithNoTests: true,
     retry: 0,
+    expect: { poll: { interval: 10, timeout: 5_000 } },
     projects: [
       ...packages.map((name) => project(name, [`packages/${name}/test/**/*.test.ts`])),
       ...apps.map((name) => project(`app-${name}`, [`apps/${name}/test/**/*.test.ts`])),

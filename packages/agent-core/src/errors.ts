@@ -25,3 +25,28 @@ export class PlatformError extends Error {
     super(message, options);
   }
 }
+
+export type AgentErrorCode = 'unauthorized' | 'refused' | 'unreachable' | 'link_lost';
+
+/** Thrown by the agent runtime. Recognise it by `code`, not by `instanceof`. */
+export class AgentError extends Error {
+  override readonly name = 'AgentError';
+
+  constructor(
+    readonly code: AgentErrorCode,
+    message: string,
+    readonly shouldRetry: boolean,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** What went wrong in a platform, for the wire: a sentence and a stable code. */
+export function describeFailure(error: unknown): { error: string; code: string } {
+  const code = (error as { code?: unknown } | null)?.code;
+  return {
+    error: (error instanceof Error ? error.message : String(error)).slice(0, 4_000),
+    code: typeof code === 'string' && code.length <= 255 && code.length > 0 ? code : 'internal',
+  };
+}

@@ -3,3 +3,5 @@ export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { ByteChannel } from '@streamspace/vnc-tunnel';
 export type { Agent, AgentEvent, AgentOptions, AgentStatus } from './agent.js';
 export { alwaysLeader, type LeaderElection, type Leadership } from './election.js';
+export { createAgent } from './create-agent.js';
+export { AgentError, type AgentErrorCode } from './errors.js';

@@ -1,5 +1,11 @@
 export type HubErrorCode =
-  'agent_not_connected' | 'session_not_found' | 'connect_failed' | 'limit_reached' | 'timeout' | 'closed';
+  | 'agent_not_connected'
+  | 'session_not_found'
+  | 'connect_failed'
+  | 'refused'
+  | 'limit_reached'
+  | 'timeout'
+  | 'closed';
 
 /** Thrown by the hub. Recognise it by `code`, not by `instanceof`. */
 export class HubError extends Error {
@@ -14,4 +20,22 @@ export class HubError extends Error {
   ) {
     super(message, options);
   }
+}
+
+const FROM_TUNNEL: Record<string, { code: HubErrorCode; shouldRetry: boolean }> = {
+  session_not_found: { code: 'session_not_found', shouldRetry: false },
+  connect_failed: { code: 'connect_failed', shouldRetry: true },
+  refused: { code: 'refused', shouldRetry: false },
+  limit_reached: { code: 'limit_reached', shouldRetry: true },
+  timeout: { code: 'timeout', shouldRetry: true },
+  link_lost: { code: 'agent_not_connected', shouldRetry: true },
+};
+
+/** A failure to open a stream, in the hub's words. An abort by the caller passes through as it is. */
+export function toHubError(cause: unknown, agentId: string): unknown {
+  const code = (cause as { code?: unknown } | null)?.code;
+  const known = typeof code === 'string' ? FROM_TUNNEL[code] : undefined;
+  if (!known) return cause;
+  const detail = cause instanceof Error ? cause.message : `agent ${agentId} is not connected`;
+  return new HubError(known.code, detail, known.shouldRetry, { cause });
 }

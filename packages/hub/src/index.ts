@@ -12,3 +12,7 @@ export {
 } from './ports.js';
 export type { AgentHub, AgentHubOptions, HubEvent, OpenStreamRequest } from './hub.js';
 export { HubError, type HubErrorCode } from './errors.js';
+export { createAgentHub } from './create-hub.js';
+export { memoryBackend } from './memory/backend.js';
+export { memoryCommandQueue } from './memory/command-queue.js';
+export { memoryOwnership } from './memory/ownership.js';

@@ -49,6 +49,9 @@ const failed = object({
   code: optional(id),
 });
 
+/** Answer to a message that could not be read. Never answered itself. */
+const problem = object({ code: id, message: text() });
+
 const fromAgent = {
   /** First message on a connection: who this is, and what it has running and finished. */
   hello: object({
@@ -87,6 +90,7 @@ const fromAgent = {
     reason: optional(text()),
   }),
   pong: object({}),
+  error: problem,
 };
 
 const toAgent = {
@@ -109,8 +113,8 @@ const toAgent = {
     action: oneOf(...ACTIONS),
     sessionId: id,
     generation: count(),
-    /** RFC 3339. Past it the command is given up. */
-    deadline: text(40, 20),
+    /** How long the agent may take from the receipt on, in ms. A duration, since clocks differ. */
+    timeoutMs: count(1),
     /** What the action needs, for example the template of a start. */
     payload: json,
   }),
@@ -120,6 +124,7 @@ const toAgent = {
   /** Move to another replica: connect anew, then close this connection. */
   drain: object({ reason: optional(text()) }),
   shutdown: object({ reason: optional(text()) }),
+  error: problem,
 };
 
 type Catalogue = Record<string, (value: unknown, path: string) => unknown>;

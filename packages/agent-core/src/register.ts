@@ -1,0 +1,49 @@
+import { AgentError } from './errors.js';
+import type { ResolvedAgentOptions } from './options.js';
+
+/** How long one registration request may take, in ms. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/**
+ * Makes the agent known to the control plane.
+ *
+ * @throws AgentError `unauthorized` or `refused` (do not retry), `unreachable` (retry)
+ */
+export async function register(
+  url: string,
+  options: ResolvedAgentOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-agent-api-key': options.apiKey },
+      body: JSON.stringify({
+        agentId: options.agentId,
+        platform: options.platform.name,
+        region: options.region,
+        capacity: options.capacity,
+      }),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+    });
+    if (response.ok) {
+      await response.arrayBuffer();
+      return;
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new AgentError('unreachable', `cannot reach ${url}: ${reasonOf(cause)}`, true, { cause });
+  }
+  const detail = (await response.text().catch(() => '')).slice(0, 300);
+  const said = `registration answered ${response.status}${detail ? `: ${detail}` : ''}`;
+  if (response.status === 401 || response.status === 403) throw new AgentError('unauthorized', said, false);
+  const passing = response.status === 429 || response.status >= 500 || response.status === 404;
+  throw new AgentError(passing ? 'unreachable' : 'refused', said, passing);
+}
+
+/** fetch says only "fetch failed"; what failed is in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message || error.message : error.message;
+}

@@ -1,0 +1,333 @@
+import { randomUUID } from 'node:crypto';
+import {
+  CLOSE,
+  decodeAgentMessage,
+  encodeMessage,
+  LIMITS,
+  ProtocolError,
+  PROTOCOL_VERSIONS,
+  type AgentMessage,
+  type AgentPayloads,
+  type ControlMessage,
+} from '@streamspace/protocol';
+import { createTunnel, type ByteChannel, type Tunnel } from '@streamspace/vnc-tunnel';
+import { webSocketLink } from '@streamspace/vnc-tunnel/node';
+import type { WebSocket } from 'ws';
+import { Dispatcher } from './dispatcher.js';
+import type { OpenStreamRequest } from './hub.js';
+import { toHubError } from './errors.js';
+import type { ResolvedHubOptions } from './options.js';
+import type { Outcome } from './ports.js';
+import { SentLog } from './sent-log.js';
+
+/** Malformed messages that a connection may send before it is closed. */
+const MALFORMED_BUDGET = 5;
+/** Control messages that may wait to be handled; past it the connection is closed with `limitReached`. */
+const BACKLOG_MESSAGES = 1_024;
+/** How long an agent may take to say hello, in ms. */
+const HELLO_TIMEOUT_MS = 10_000;
+/** How long the far end may take to answer a close, in ms, before the socket is torn down. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** What a link asks of the hub that holds it. */
+export interface LinkOwner {
+  readonly options: ResolvedHubOptions;
+  /** The claim went through: this is the agent's connection from now on. */
+  activated(link: AgentLink): Promise<void>;
+  /** The socket is down. Called once, for links that were activated. */
+  ended(link: AgentLink, reason: string): Promise<void>;
+  inventory(link: AgentLink, inventory: AgentPayloads['inventory']): Promise<void>;
+  status(link: AgentLink, status: AgentPayloads['status']): Promise<void>;
+}
+
+/**
+ * One connection of one agent.
+ *
+ * greeting --hello, claim--> active --close, error or silence--> ended
+ *     \--refused, timeout or malformed--------------------------> ended
+ *
+ * Control messages are handled one after the other; stream frames go to the tunnel at once.
+ */
+export class AgentLink {
+  readonly connectionId = randomUUID();
+  readonly connectedAt = Date.now();
+  readonly agentId: string;
+  #status: 'greeting' | 'active' | 'ended' = 'greeting';
+  #epoch = 0;
+  #lastHeard = performance.now();
+  #malformed = 0;
+  #backlog = 0;
+  #tail: Promise<void> = Promise.resolve();
+  #tunnel: Tunnel | undefined;
+  #dispatcher: Dispatcher | undefined;
+  #endReason = 'the agent closed the connection';
+  readonly #sent = new SentLog();
+  readonly #socket: WebSocket;
+  readonly #owner: LinkOwner;
+  readonly #helloTimer: ReturnType<typeof setTimeout>;
+  readonly ended: Promise<void>;
+
+  constructor(agentId: string, socket: WebSocket, owner: LinkOwner) {
+    this.agentId = agentId;
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#helloTimer = setTimeout(
+      () => void this.close(CLOSE.timeout, `no hello within ${HELLO_TIMEOUT_MS} ms`),
+      HELLO_TIMEOUT_MS,
+    );
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      this.#lastHeard = performance.now();
+      if (!isBinary) this.#receive(data.toString('utf8'));
+    });
+    socket.on('ping', () => (this.#lastHeard = performance.now()));
+    socket.on('error', (error) => (this.#endReason = error.message));
+    this.ended = new Promise((resolve) => {
+      socket.once('close', (code, reason) => {
+        if (reason.length > 0) this.#endReason = `${reason.toString()} (${code})`;
+        void this.#end().then(resolve);
+      });
+    });
+  }
+
+  get status(): 'greeting' | 'active' | 'ended' {
+    return this.#status;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get streams(): number {
+    return this.#tunnel?.streams ?? 0;
+  }
+
+  /** How long nothing was heard of the agent, in ms. */
+  silentMs(): number {
+    return performance.now() - this.#lastHeard;
+  }
+
+  send(message: ControlMessage): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(encodeMessage(message));
+  }
+
+  /** Asks the queue for commands. A hint. */
+  pump(): void {
+    void this.#dispatcher?.pump();
+  }
+
+  /** The queue gave the command up: the agent is to stop at it, and its place in the window is free. */
+  expired(commandId: string): void {
+    if (!this.#dispatcher?.done(commandId)) return;
+    this.send({ type: 'cancel', payload: { commandId, reason: 'the deadline passed' } });
+    this.pump();
+  }
+
+  async openStream(request: OpenStreamRequest): Promise<ByteChannel> {
+    const { options } = this.#owner;
+    if (!this.#tunnel) throw toHubError({ code: 'link_lost' }, this.agentId);
+    try {
+      return await this.#tunnel.open(
+        {
+          sessionId: request.sessionId,
+          port: request.port ?? 'vnc',
+          policy: request.policy,
+          edge: options.podName,
+          attachment: { agentEpoch: this.#epoch, viewerAttach: 0 },
+        },
+        { timeoutMs: options.openTimeoutMs, ...(request.signal && { signal: request.signal }) },
+      );
+    } catch (error) {
+      throw toHubError(error, this.agentId);
+    }
+  }
+
+  /** Closes the socket; resolves when it is down. Idempotent. */
+  close(code: number, reason: string): Promise<void> {
+    this.#endReason = reason;
+    this.#socket.close(code, reason.slice(0, 120));
+    const timer = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT_MS);
+    return this.ended.finally(() => clearTimeout(timer));
+  }
+
+  /** Drops the socket without a word: the far end is silent anyway. */
+  terminate(reason: string): void {
+    this.#endReason = reason;
+    this.#socket.terminate();
+  }
+
+  #receive(source: string): void {
+    let message: AgentMessage;
+    try {
+      message = decodeAgentMessage(source);
+    } catch (error) {
+      this.#unreadable(error);
+      return;
+    }
+    if (this.#backlog >= BACKLOG_MESSAGES) {
+      void this.close(CLOSE.limitReached, `more than ${BACKLOG_MESSAGES} control messages are waiting`);
+      return;
+    }
+    this.#backlog += 1;
+    this.#tail = this.#tail.then(async () => {
+      try {
+        if (this.#status !== 'ended') await this.#handle(message);
+      } catch (error) {
+        this.#owner.options.onError(error, `handling ${message.type} of agent ${this.agentId}`);
+        // Without the claim nothing else can work; the agent connects again.
+        if (message.type === 'hello') void this.close(CLOSE.goingAway, 'the control plane cannot answer now');
+      } finally {
+        this.#backlog -= 1;
+      }
+    });
+  }
+
+  #unreadable(error: unknown): void {
+    const code = error instanceof ProtocolError ? error.code : 'malformed_message';
+    if (code === 'unknown_message') return;
+    const message = error instanceof Error ? error.message : String(error);
+    this.send({ type: 'error', payload: { code, message: message.slice(0, LIMITS.textChars) } });
+    this.#malformed += 1;
+    if (this.#malformed > MALFORMED_BUDGET)
+      void this.close(CLOSE.protocolError, 'too many malformed messages');
+  }
+
+  async #handle(message: AgentMessage): Promise<void> {
+    if (this.#status === 'greeting') {
+      if (message.type === 'hello') await this.#hello(message.payload);
+      else void this.close(CLOSE.protocolError, `expected hello, not ${message.type}`);
+      return;
+    }
+    const { commands, ownership } = this.#owner.options;
+    switch (message.type) {
+      case 'hello':
+        void this.close(CLOSE.protocolError, 'hello may be said once');
+        return;
+      case 'heartbeat':
+        return ownership.heard(this.agentId, this.#epoch, message.payload);
+      case 'ack':
+        this.#dispatcher?.acknowledged(message.payload.commandId);
+        return commands.acknowledge(message.payload.commandId, this.agentId);
+      case 'complete': {
+        const { commandId, result } = message.payload;
+        return this.#finish(commandId, result ? { state: 'completed', result } : { state: 'completed' });
+      }
+      case 'failed': {
+        const { commandId, error, code } = message.payload;
+        return this.#finish(commandId, { state: 'failed', error, ...(code && { code }) });
+      }
+      case 'inventory':
+        return this.#owner.inventory(this, message.payload);
+      case 'status':
+        return this.#owner.status(this, message.payload);
+      case 'pong':
+      case 'error':
+        return;
+    }
+  }
+
+  async #hello(hello: AgentPayloads['hello']): Promise<void> {
+    const { options } = this.#owner;
+    const version = PROTOCOL_VERSIONS.find((candidate) => hello.versions.includes(candidate));
+    if (version === undefined) {
+      const message = `this control plane speaks version ${PROTOCOL_VERSIONS.join(', ')}`;
+      this.send({ type: 'refused', payload: { code: 'version_unsupported', message } });
+      void this.close(CLOSE.protocolError, message);
+      return;
+    }
+    const { platform, region, capacity, instanceId, fencingToken } = hello;
+    const claim = await options.ownership.claim({
+      agentId: this.agentId,
+      connectionId: this.connectionId,
+      instanceId,
+      platform,
+      capacity,
+      ...(region !== undefined && { region }),
+      ...(fencingToken !== undefined && { fencingToken }),
+    });
+    if (!claim.ok) {
+      const { ok: _, ...refusal } = claim;
+      this.send({ type: 'refused', payload: refusal });
+      void this.close(CLOSE.forbidden, claim.message);
+      return;
+    }
+    if (this.#socket.readyState !== this.#socket.OPEN) {
+      await options.ownership.release(this.agentId, this.connectionId, claim.epoch);
+      return;
+    }
+    clearTimeout(this.#helloTimer);
+    this.#epoch = claim.epoch;
+    this.#status = 'active';
+    this.#tunnel = createTunnel({
+      link: webSocketLink(this.#socket),
+      limits: { streams: options.streamsPerAgent },
+      onError: options.onError,
+    });
+    await this.#owner.activated(this);
+    this.send({
+      type: 'welcome',
+      payload: {
+        version,
+        epoch: claim.epoch,
+        heartbeatIntervalMs: options.heartbeatIntervalMs,
+        inventoryIntervalMs: options.inventoryIntervalMs,
+      },
+    });
+    for (const { commandId, result } of hello.finished.completed)
+      await this.#finish(commandId, result ? { state: 'completed', result } : { state: 'completed' });
+    for (const { commandId, error, code } of hello.finished.failed)
+      await this.#finish(commandId, { state: 'failed', error, ...(code && { code }) });
+    // Not before its results are in: a command that is finished must not be handed out again.
+    this.#dispatcher = new Dispatcher({
+      agentId: this.agentId,
+      epoch: claim.epoch,
+      running: new Set(hello.running),
+      commands: options.commands,
+      window: options.commandWindow,
+      ackTimeoutMs: options.ackTimeoutMs,
+      send: (command) => {
+        this.#sent.add(command.sessionId);
+        this.send({
+          type: 'command',
+          payload: {
+            commandId: command.commandId,
+            action: command.action,
+            sessionId: command.sessionId,
+            generation: command.generation,
+            timeoutMs: Math.max(1, command.deadline - Date.now()),
+            payload: { ...command.payload },
+          },
+        });
+      },
+      onSilence: (commandId) =>
+        void this.close(
+          CLOSE.timeout,
+          `command ${commandId} was not acknowledged in ${options.ackTimeoutMs} ms`,
+        ),
+      onError: options.onError,
+    });
+    this.pump();
+  }
+
+  async #finish(commandId: string, outcome: Outcome): Promise<void> {
+    await this.#owner.options.commands.finish(commandId, this.agentId, outcome);
+    // Only now may the agent forget it.
+    this.send({ type: 'result_ack', payload: { commandId } });
+    this.#dispatcher?.done(commandId);
+    this.pump();
+  }
+
+  /** Sessions that a command was sent for after the first `position` commands of this connection. */
+  changedSince(position: number): ReadonlySet<string> {
+    return this.#sent.since(position);
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#helloTimer);
+    const wasActive = this.#status === 'active';
+    this.#status = 'ended';
+    this.#dispatcher?.close();
+    this.#tunnel?.abort(new Error(this.#endReason));
+    await this.#tail;
+    if (wasActive) await this.#owner.ended(this, this.#endReason);
+  }
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { AgentOwnership, ClaimRequest } from '../ports.js';
+import type { TestRunner } from './runner.js';
+
+export interface AgentOwnershipFixture {
+  ownership: AgentOwnership;
+  /** Makes an agent known, where the store wants to know it. */
+  addAgent(agentId: string): Promise<void>;
+  /** Whether the agent counts as connected, where the store keeps that. */
+  isOnline?(agentId: string): Promise<boolean>;
+}
+
+/** What every `AgentOwnership` has to do. */
+export function agentOwnershipSuite(
+  { describe, it }: TestRunner,
+  open: () => Promise<AgentOwnershipFixture>,
+): void {
+  const setUp = async () => {
+    const fixture = await open();
+    const agentId = `agent-${randomUUID().slice(0, 8)}`;
+    await fixture.addAgent(agentId);
+    const request = (more: Partial<ClaimRequest> = {}): ClaimRequest => ({
+      agentId,
+      connectionId: randomUUID(),
+      instanceId: randomUUID(),
+      platform: 'local',
+      capacity: { maxSessions: 0 },
+      ...more,
+    });
+    return { ...fixture, agentId, request };
+  };
+
+  describe('agent ownership', () => {
+    it('hands out epochs that grow and are not below the time in ms', async () => {
+      const { ownership, request } = await setUp();
+      const before = Date.now() - 60_000;
+      const first = await ownership.claim(request());
+      const second = await ownership.claim(request());
+      assert.ok(first.ok && second.ok);
+      assert.ok(first.epoch >= before, `${first.epoch} is below ${before}`);
+      assert.ok(second.epoch > first.epoch);
+    });
+
+    it('gives every one of many claims at once an epoch of its own', async () => {
+      const { ownership, request } = await setUp();
+      const claims = await Promise.all(Array.from({ length: 8 }, () => ownership.claim(request())));
+      const epochs = claims.map((claim) => (claim.ok ? claim.epoch : 0));
+      assert.equal(new Set(epochs).size, 8);
+    });
+
+    it('refuses a fencing token below the highest and says which that is', async () => {
+      const { ownership, request } = await setUp();
+      assert.ok((await ownership.claim(request({ fencingToken: 7 }))).ok);
+      const refused = await ownership.claim(request({ fencingToken: 6 }));
+      assert.ok(!refused.ok);
+      assert.equal(refused.code, 'fencing_token_too_low');
+      assert.equal(refused.highestFencingToken, 7);
+      assert.ok((await ownership.claim(request({ fencingToken: 7 }))).ok);
+    });
+
+    it('is not released by a connection that was replaced', async () => {
+      const { ownership, request, agentId, isOnline } = await setUp();
+      const older = request();
+      const newer = request();
+      const first = await ownership.claim(older);
+      const second = await ownership.claim(newer);
+      assert.ok(first.ok && second.ok);
+      await ownership.release(agentId, older.connectionId, first.epoch);
+      if (isOnline) assert.equal(await isOnline(agentId), true);
+      await ownership.release(agentId, newer.connectionId, second.epoch);
+      if (isOnline) assert.equal(await isOnline(agentId), false);
+    });
+
+    it('takes reports of any epoch without failing', async () => {
+      const { ownership, request, agentId } = await setUp();
+      const claim = await ownership.claim(request());
+      assert.ok(claim.ok);
+      await ownership.heard(agentId, claim.epoch, { status: 'online', activeSessions: 1 });
+      await ownership.heard(agentId, claim.epoch - 1, { status: 'draining', activeSessions: 9 });
+    });
+  });
+}

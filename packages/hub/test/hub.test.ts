@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  CLOSE,
+  decodeControlMessage,
+  encodeMessage,
+  SUBPROTOCOL_V2,
+  type AgentMessage,
+  type ControlMessage,
+} from '@streamspace/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import {
+  createAgentHub,
+  memoryCommandQueue,
+  memoryOwnership,
+  type AgentHub,
+  type AgentHubOptions,
+  type CommandQueue,
+  type HubEvent,
+} from '../src/index.js';
+
+let hub: AgentHub;
+let server: Server;
+let commands: CommandQueue;
+let events: HubEvent[];
+let url: string;
+
+async function start(more: Partial<AgentHubOptions> = {}): Promise<void> {
+  commands = memoryCommandQueue();
+  events = [];
+  hub = createAgentHub({
+    podName: 'pod-a',
+    ownership: memoryOwnership(),
+    commands,
+    onEvent: (event) => void events.push(event),
+    sweepIntervalMs: 10,
+    ...more,
+  });
+  server = createServer();
+  server.on('upgrade', (request, socket, head) => hub.handleUpgrade(request, socket, head, 'agent-1'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+/** An agent in the raw: says what it is told to. */
+async function dial() {
+  const socket = new WebSocket(url, SUBPROTOCOL_V2);
+  const received: ControlMessage[] = [];
+  socket.on('message', (data: Buffer) => received.push(decodeControlMessage(data.toString())));
+  const closed = once(socket, 'close').then(([code, reason]) => ({
+    code: code as number,
+    reason: String(reason),
+  }));
+  await once(socket, 'open');
+  return {
+    socket,
+    received,
+    closed,
+    say: (message: AgentMessage) => socket.send(encodeMessage(message)),
+    of: (type: ControlMessage['type']) => received.filter((message) => message.type === type),
+  };
+}
+
+const hello = (more: object = {}): AgentMessage => ({
+  type: 'hello',
+  payload: {
+    versions: [2],
+    instanceId: randomUUID(),
+    platform: 'memory',
+    capacity: { maxSessions: 0 },
+    running: [],
+    finished: { completed: [], failed: [] },
+    ...more,
+  },
+});
+
+const enqueue = (sessionId: string, deadlineMs = 60_000) =>
+  commands.enqueue({
+    commandId: randomUUID(),
+    agentId: 'agent-1',
+    sessionId,
+    generation: 1,
+    action: 'start_session',
+    payload: {},
+    deadline: Date.now() + deadlineMs,
+  });
+
+beforeEach(() => start());
+afterEach(async () => {
+  await hub[Symbol.asyncDispose]();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const restart = async (more: Partial<AgentHubOptions>): Promise<void> => {
+  await hub[Symbol.asyncDispose]();
+  server.close();
+  await start(more);
+};
+
+describe('an agent hub', () => {
+  it('answers hello with an epoch and its intervals', async () => {
+    const agent = await dial();
+    agent.say(hello());
+    await expect
+      .poll(() => agent.received[0])
+      .toMatchObject({
+        type: 'welcome',
+        payload: { version: 2, heartbeatIntervalMs: 10_000, inventoryIntervalMs: 60_000 },
+      });
+    expect(hub.agents()).toMatchObject([{ agentId: 'agent-1', streams: 0 }]);
+  });
+
+  it('refuses a version that it does not speak and names its own', async () => {
+    const agent = await dial();
+    agent.say(hello({ versions: [9] }));
+    expect(await agent.closed).toEqual({
+      code: CLOSE.protocolError,
+      reason: 'this control plane speaks version 2',
+    });
+    expect(agent.received[0]).toMatchObject({ type: 'refused', payload: { code: 'version_unsupported' } });
+  });
+
+  it('expects hello first', async () => {
+    const agent = await dial();
+    agent.say({ type: 'pong', payload: {} });
+    expect(await agent.closed).toMatchObject({
+      code: CLOSE.protocolError,
+      reason: 'expected hello, not pong',
+    });
+  });
+
+  it('answers malformed messages with what is wrong, ignores unknown ones, and closes past the budget', async () => {
+    const agent = await dial();
+    agent.say(hello());
+    for (let i = 0; i < 20; i++) agent.socket.send('{"type":"from_the_future","payload":{}}');
+    for (let i = 0; i < 6; i++) agent.socket.send('{"type":"ack","payload":{}}');
+    expect(await agent.closed).toMatchObject({ code: CLOSE.protocolError });
+    expect(agent.of('error')).toHaveLength(6);
+    expect(agent.of('error')[0]).toMatchObject({
+      payload: {
+        code: 'malformed_message',
+        message: 'payload.commandId must be a string of 1 to 255 characters',
+      },
+    });
+  });
+
+  it('closes a connection that does not acknowledge, and gives the command to the next one', async () => {
+    await restart({ ackTimeoutMs: 400 });
+    const { commandId } = await enqueue('desk-1');
+    const deaf = await dial();
+    deaf.say(hello());
+    expect(await deaf.closed).toMatchObject({ code: CLOSE.timeout });
+    const next = await dial();
+    next.say(hello());
+    await expect.poll(() => next.of('command')).toMatchObject([{ payload: { commandId } }]);
+    next.say({ type: 'ack', payload: { commandId } });
+    next.say({ type: 'complete', payload: { commandId } });
+    await expect.poll(() => next.of('result_ack')).toMatchObject([{ payload: { commandId } }]);
+    expect(next.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it('does not send again what the agent says to be at, and takes the results that it brings', async () => {
+    const running = await enqueue('desk-1');
+    const finished = await enqueue('desk-2');
+    const first = await dial();
+    first.say(hello());
+    await expect.poll(() => first.of('command')).toHaveLength(2);
+    first.socket.terminate();
+    const second = await dial();
+    second.say(
+      hello({
+        running: [running.commandId],
+        finished: { completed: [{ commandId: finished.commandId }], failed: [] },
+      }),
+    );
+    await expect
+      .poll(() => second.of('result_ack'))
+      .toMatchObject([{ payload: { commandId: finished.commandId } }]);
+    second.say({ type: 'failed', payload: { commandId: running.commandId, error: 'no' } });
+    await expect.poll(() => second.of('result_ack')).toHaveLength(2);
+    expect(second.of('command')).toEqual([]);
+  });
+
+  it('keeps to its window and goes on as results come', async () => {
+    await restart({ commandWindow: 2 });
+    for (let i = 0; i < 5; i++) await enqueue(`desk-${i}`);
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('command')).toHaveLength(2);
+    for (let done = 0; done < 5; done++) {
+      await expect.poll(() => agent.of('command').length).toBeGreaterThan(done);
+      const message = agent.of('command')[done]!;
+      const { commandId } = message.payload as { commandId: string };
+      agent.say({ type: 'ack', payload: { commandId } });
+      agent.say({ type: 'complete', payload: { commandId } });
+    }
+    await expect.poll(() => agent.of('result_ack')).toHaveLength(5);
+  });
+
+  it('cancels a command whose deadline passes', async () => {
+    const agent = await dial();
+    agent.say(hello());
+    const { commandId } = await enqueue('desk-1', 60);
+    hub.wake('agent-1');
+    await expect.poll(() => agent.of('cancel')).toMatchObject([{ payload: { commandId } }]);
+  });
+
+  it('tells an agent that it is stopping', async () => {
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('welcome')).toHaveLength(1);
+    await hub[Symbol.asyncDispose]();
+    expect(await agent.closed).toEqual({ code: CLOSE.goingAway, reason: 'the control plane is stopping' });
+    expect(events.map(({ type }) => type)).toEqual(['agent_online', 'agent_offline']);
+  });
+
+  it('goes on when its owner throws at an event', async () => {
+    const errors: string[] = [];
+    await restart({
+      onEvent: () => Promise.reject(new Error('broken')),
+      onError: (_error, where) => errors.push(where),
+    });
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => errors).toEqual(['handling agent_online']);
+    await enqueue('desk-1');
+    await expect.poll(() => agent.of('command')).toHaveLength(1);
+  });
+
+  it.each([
+    [{ podName: '' }, 'podName'],
+    [{ commandWindow: 0 }, 'commandWindow must be a whole number of at least 1, not 0'],
+    [{ heartbeatTimeoutMs: 10_000 }, 'must be above heartbeatIntervalMs'],
+  ])('refuses the options %j with a reason', (more, reason) => {
+    expect(() => createAgentHub({ podName: 'p', ownership: memoryOwnership(), commands, ...more })).toThrow(
+      reason,
+    );
+  });
+});

@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  decodeAgentMessage,
+  decodeControlMessage,
+  encodeMessage,
+  LIMITS,
+  ProtocolError,
+  type AgentMessage,
+  type ControlMessage,
+} from '../src/index.js';
+
+const fromAgent: AgentMessage[] = [
+  {
+    type: 'hello',
+    payload: {
+      versions: [2],
+      instanceId: 'i-1',
+      fencingToken: 4,
+      platform: 'local',
+      region: 'here',
+      capacity: { maxSessions: 10, maxCpu: 2.5, maxMemory: 8 },
+      running: ['c-1'],
+      finished: {
+        completed: [{ commandId: 'c-0', result: { state: 'running' } }],
+        failed: [{ commandId: 'c-2', error: 'no' }],
+      },
+    },
+  },
+  {
+    type: 'inventory',
+    payload: { position: 3, sessions: [{ sessionId: 's', generation: 1, commandId: 'c', state: 'running' }] },
+  },
+  { type: 'heartbeat', payload: { status: 'online', activeSessions: 2, capacity: { maxSessions: 0 } } },
+  { type: 'ack', payload: { commandId: 'c' } },
+  { type: 'complete', payload: { commandId: 'c', result: { state: 'running' } } },
+  { type: 'failed', payload: { commandId: 'c', error: 'no image', code: 'image_missing' } },
+  { type: 'status', payload: { sessionId: 's', generation: 2, state: 'failed', reason: 'it ended' } },
+  { type: 'pong', payload: {} },
+  { type: 'error', payload: { code: 'malformed_message', message: 'payload.x must be a number' } },
+];
+
+const fromControl: ControlMessage[] = [
+  {
+    type: 'welcome',
+    payload: { version: 2, epoch: 5, heartbeatIntervalMs: 10_000, inventoryIntervalMs: 60_000 },
+  },
+  {
+    type: 'refused',
+    payload: { code: 'duplicate_instance', message: 'twice', highestFencingToken: 9, incumbent: 'i-0' },
+  },
+  {
+    type: 'command',
+    payload: {
+      commandId: 'c',
+      action: 'start_session',
+      sessionId: 's',
+      generation: 1,
+      timeoutMs: 120_000,
+      payload: { user: 'u' },
+    },
+  },
+  { type: 'cancel', payload: { commandId: 'c', reason: 'late' } },
+  { type: 'result_ack', payload: { commandId: 'c' } },
+  { type: 'ping', payload: {} },
+  { type: 'drain', payload: { reason: 'upgrade' } },
+  { type: 'shutdown', payload: {} },
+];
+
+describe('control messages', () => {
+  it.each(fromAgent.map((message) => [message.type, message] as const))(
+    '%s of an agent comes back as sent',
+    (_type, message) => {
+      expect(decodeAgentMessage(encodeMessage(message))).toEqual(message);
+    },
+  );
+
+  it.each(fromControl.map((message) => [message.type, message] as const))(
+    '%s of a control plane comes back as sent',
+    (_type, message) => {
+      expect(decodeControlMessage(encodeMessage(message))).toEqual(message);
+    },
+  );
+
+  it('carry an RFC 3339 timestamp', () => {
+    expect(JSON.parse(encodeMessage({ type: 'pong', payload: {} }, 0))).toEqual({
+      type: 'pong',
+      timestamp: '1970-01-01T00:00:00.000Z',
+      payload: {},
+    });
+  });
+
+  it('leave out fields that they do not know', () => {
+    const source = JSON.stringify({ type: 'ack', colour: 1, payload: { commandId: 'c', later: true } });
+    expect(decodeAgentMessage(source)).toEqual({ type: 'ack', payload: { commandId: 'c' } });
+  });
+
+  it.each([
+    ['{', 'malformed_message', 'one JSON document'],
+    ['[]', 'malformed_message', 'object'],
+    ['{"type":1}', 'malformed_message', 'type'],
+    ['{"type":"vanish"}', 'unknown_message', 'vanish'],
+    ['{"type":"constructor"}', 'unknown_message', 'constructor'],
+    ['{"type":"ack"}', 'malformed_message', 'payload.commandId'],
+    ['{"type":"ack","payload":{"commandId":""}}', 'malformed_message', '1 to 255'],
+    [
+      '{"type":"heartbeat","payload":{"status":"away","activeSessions":0}}',
+      'malformed_message',
+      'online, draining',
+    ],
+    [
+      '{"type":"heartbeat","payload":{"status":"online","activeSessions":-1}}',
+      'malformed_message',
+      'payload.activeSessions',
+    ],
+    [
+      '{"type":"inventory","payload":{"position":0,"sessions":[{}]}}',
+      'malformed_message',
+      'payload.sessions[0].sessionId',
+    ],
+    [
+      `{"type":"ack","x":"${'x'.repeat(LIMITS.controlMessageChars)}"}`,
+      'message_too_large',
+      String(LIMITS.controlMessageChars),
+    ],
+  ])('%.60s is refused and the error says why', (source, code, part) => {
+    expect(() => decodeAgentMessage(source)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(part) as string }),
+    );
+  });
+
+  it('throw nothing but ProtocolError, whatever arrives', () => {
+    const types = [...fromAgent, ...fromControl].map(({ type }) => type);
+    fc.assert(
+      fc.property(fc.constantFrom(...types), fc.jsonValue(), (type, payload) => {
+        for (const decode of [decodeAgentMessage, decodeControlMessage])
+          try {
+            decode(JSON.stringify({ type, payload }));
+          } catch (error) {
+            expect(error).toBeInstanceOf(ProtocolError);
+          }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
