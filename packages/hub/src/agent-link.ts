@@ -137,6 +137,7 @@ export class AgentLink {
         { timeoutMs: options.openTimeoutMs, ...(request.signal && { signal: request.signal }) },
       );
     } catch (error) {
+      request.signal?.throwIfAborted();
       throw toHubError(error, this.agentId);
     }
   }
@@ -257,11 +258,6 @@ export class AgentLink {
     clearTimeout(this.#helloTimer);
     this.#epoch = claim.epoch;
     this.#status = 'active';
-    this.#tunnel = createTunnel({
-      link: webSocketLink(this.#socket),
-      limits: { streams: options.streamsPerAgent },
-      onError: options.onError,
-    });
     await this.#owner.activated(this);
     this.send({
       type: 'welcome',
@@ -271,6 +267,12 @@ export class AgentLink {
         heartbeatIntervalMs: options.heartbeatIntervalMs,
         inventoryIntervalMs: options.inventoryIntervalMs,
       },
+    });
+    // Not before the welcome: the agent listens for streams from then on.
+    this.#tunnel = createTunnel({
+      link: webSocketLink(this.#socket),
+      limits: { streams: options.streamsPerAgent },
+      onError: options.onError,
     });
     for (const { commandId, result } of hello.finished.completed)
       await this.#finish(commandId, result ? { state: 'completed', result } : { state: 'completed' });

@@ -28,14 +28,15 @@ const FROM_TUNNEL: Record<string, { code: HubErrorCode; shouldRetry: boolean }> 
   refused: { code: 'refused', shouldRetry: false },
   limit_reached: { code: 'limit_reached', shouldRetry: true },
   timeout: { code: 'timeout', shouldRetry: true },
+  closed: { code: 'agent_not_connected', shouldRetry: true },
+  going_away: { code: 'agent_not_connected', shouldRetry: true },
   link_lost: { code: 'agent_not_connected', shouldRetry: true },
 };
 
-/** A failure to open a stream, in the hub's words. An abort by the caller passes through as it is. */
-export function toHubError(cause: unknown, agentId: string): unknown {
+/** A failure to open a stream, in the hub's words. */
+export function toHubError(cause: unknown, agentId: string): HubError {
   const code = (cause as { code?: unknown } | null)?.code;
   const known = typeof code === 'string' ? FROM_TUNNEL[code] : undefined;
-  if (!known) return cause;
   const detail = cause instanceof Error ? cause.message : `agent ${agentId} is not connected`;
-  return new HubError(known.code, detail, known.shouldRetry, { cause });
+  return new HubError(known?.code ?? 'connect_failed', detail, known?.shouldRetry ?? true, { cause });
 }

@@ -94,11 +94,16 @@ const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 function header(kind: number, streamId: bigint, value: number, bodyBytes: number): Uint8Array {
   const buffer = new Uint8Array(FRAME_HEADER_BYTES + bodyBytes);
-  const view = new DataView(buffer.buffer);
-  buffer[0] = kind;
+  writeHeader(buffer, kind, streamId, value);
+  return buffer;
+}
+
+function writeHeader(target: Uint8Array, kind: number, streamId: bigint, value: number): void {
+  const view = new DataView(target.buffer, target.byteOffset, FRAME_HEADER_BYTES);
+  view.setUint8(0, kind);
+  view.setUint8(1, 0);
   view.setBigUint64(2, streamId);
   writeOffset(view, 10, value);
-  return buffer;
 }
 
 function writeOffset(view: DataView, at: number, value: number): void {
@@ -124,6 +129,22 @@ const withJson = (kind: number, streamId: bigint, value: number, body: unknown):
 /** A DATA frame as one buffer: header and payload joined by one copy. */
 export function encodeData(streamId: bigint, offset: number, bytes: Uint8Array): Uint8Array {
   return withBody(FRAME_KIND.data, streamId, offset, bytes);
+}
+
+/**
+ * A DATA frame in a buffer that is used again and again: the same bytes as those of {@link encodeData}, as a view of
+ * `target`, which must have room for the header and `bytes`.
+ */
+export function encodeDataInto(
+  target: Uint8Array,
+  streamId: bigint,
+  offset: number,
+  bytes: Uint8Array,
+): Uint8Array {
+  const frame = target.subarray(0, FRAME_HEADER_BYTES + bytes.length);
+  writeHeader(frame, FRAME_KIND.data, streamId, offset);
+  frame.set(bytes, FRAME_HEADER_BYTES);
+  return frame;
 }
 
 /** One frame as the bytes of one WebSocket binary message. */

@@ -16,6 +16,7 @@ export {
 export {
   decodeFrame,
   encodeData,
+  encodeDataInto,
   encodeFrame,
   FRAME_HEADER_BYTES,
   FRAME_KIND,

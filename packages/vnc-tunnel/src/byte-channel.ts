@@ -1,3 +1,5 @@
+import { asError } from './errors.js';
+
 /**
  * A duplex of bytes with backpressure in both directions: a TCP connection, a tunnel stream, a desktop in this process.
  *
@@ -33,6 +35,7 @@ export interface ByteChannel {
 
 /**
  * Copies both directions until both are over; an end is passed on as a half-close, a failure aborts both channels.
+ * A channel that knows no half-close, and has closed, takes the other one with it.
  *
  * @returns what ended it, if that was a failure, and how many bytes went each way
  */
@@ -41,21 +44,51 @@ export async function joinChannels(
   b: ByteChannel,
 ): Promise<{ aToB: number; bToA: number; error?: Error }> {
   let error: Error | undefined;
-  const copy = async (from: ByteChannel, to: ByteChannel): Promise<number> => {
-    let total = 0;
-    try {
-      for (let chunk = await from.read(); chunk; chunk = await from.read()) {
-        await to.write(chunk);
-        total += chunk.length;
-      }
-      await to.end();
-    } catch (cause) {
-      error ??= cause instanceof Error ? cause : new Error(String(cause));
-      from.abort(error);
-      to.abort(error);
-    }
-    return total;
+  const left = new Error('the other side has closed both directions');
+  const fail = (cause: unknown): void => {
+    if (cause === left) return;
+    error ??= asError(cause);
+    a.abort(error);
+    b.abort(error);
   };
-  const [aToB, bToA] = await Promise.all([copy(a, b), copy(b, a)]);
-  return error ? { aToB, bToA, error } : { aToB, bToA };
+  const copy = (from: ByteChannel, to: ByteChannel): Copy => {
+    const state = { finished: false, total: 0 };
+    const run = async (): Promise<void> => {
+      try {
+        for (let chunk = await from.read(); chunk; chunk = await from.read()) {
+          await to.write(chunk);
+          state.total += chunk.length;
+        }
+        state.finished = true;
+        await to.end();
+      } catch (cause) {
+        fail(cause);
+      }
+      state.finished = true;
+    };
+    return Object.assign(state, { over: run() });
+  };
+  const aToB = copy(a, b);
+  const bToA = copy(b, a);
+  // A copy that waits for one channel does not see what happens to the other.
+  const watch = async (channel: ByteChannel, away: Copy, other: ByteChannel, back: Copy): Promise<void> => {
+    const failure = await channel.closed;
+    if (failure) return fail(failure);
+    await away.over;
+    if (!back.finished) other.abort(left);
+  };
+  void watch(a, aToB, b, bToA);
+  void watch(b, bToA, a, aToB);
+  await Promise.all([aToB.over, bToA.over]);
+  const totals = { aToB: aToB.total, bToA: bToA.total };
+  return error ? { ...totals, error } : totals;
+}
+
+/** One direction of a join. */
+interface Copy {
+  /** Nothing more is read from its source. */
+  finished: boolean;
+  total: number;
+  /** Settles when its target has ended too, or either has failed. */
+  over: Promise<void>;
 }

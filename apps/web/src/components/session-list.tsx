@@ -1,0 +1,94 @@
+import { useState } from 'react';
+import { Link } from 'react-router';
+import type { Session, Template, User } from '@streamspace/client';
+import { displayName } from '../hooks/use-templates.js';
+import { Badge } from './badge.js';
+import { Since } from './since.js';
+import { StopDialog } from './stop-dialog.js';
+
+interface SessionListProps {
+  readonly label: string;
+  readonly sessions: readonly Session[];
+  readonly templates: readonly Template[] | undefined;
+  readonly user: User | undefined;
+  readonly onChange: () => void;
+}
+
+export const isOver = (session: Session): boolean =>
+  session.state === 'terminated' || session.state === 'failed';
+
+/** Sessions as rows: what, whose, since when, its state, and what can be done with it. */
+export function SessionList({ label, sessions, templates, user, onChange }: SessionListProps) {
+  const [stopping, setStopping] = useState<Session>();
+  return (
+    <>
+      <ul className="rows" aria-label={label}>
+        {sessions.map((session) => (
+          <SessionRow
+            key={session.id}
+            session={session}
+            name={displayName(templates, session.template)}
+            owner={session.user === user?.username ? undefined : session.user}
+            onStop={() => setStopping(session)}
+          />
+        ))}
+      </ul>
+      {stopping && (
+        <StopDialog
+          id={stopping.id}
+          name={displayName(templates, stopping.template)}
+          onClose={() => setStopping(undefined)}
+          onStopped={() => {
+            setStopping(undefined);
+            onChange();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function SessionRow({
+  session,
+  name,
+  owner,
+  onStop,
+}: {
+  session: Session;
+  name: string;
+  owner: string | undefined;
+  onStop: () => void;
+}) {
+  const canOpen = session.state === 'running' || session.state === 'pending';
+  const canStop = !isOver(session) && session.state !== 'terminating';
+  return (
+    <li className="row" data-session={session.id} data-over={isOver(session)}>
+      <div className="row-main">
+        <p className="row-title">
+          {canOpen ? <Link to={session.url}>{name}</Link> : name}
+          {owner && <span className="row-owner"> of {owner}</span>}
+        </p>
+        <p className="row-facts">
+          <code>{session.id}</code>
+          <span>
+            started <Since time={session.created_at} />
+          </span>
+        </p>
+        {session.error && <p className="row-error">{session.error.message}</p>}
+      </div>
+      <Badge state={session.state} />
+      <div className="row-actions">
+        {canStop && (
+          <button type="button" className="button" aria-label={`Stop ${name} ${session.id}`} onClick={onStop}>
+            Stop
+          </button>
+        )}
+        {canOpen && (
+          <Link className="button button-primary" aria-label={`Open ${name} ${session.id}`} to={session.url}>
+            Open
+          </Link>
+        )}
+      </div>
+    </li>
+  );
+}

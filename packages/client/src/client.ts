@@ -1,0 +1,170 @@
+import { Credentials } from './credentials.js';
+import { resolveClientOptions, type ClientOptions } from './options.js';
+import { Transport, type Call } from './transport.js';
+import type {
+  AgentInfo,
+  AgentKey,
+  Login,
+  NewSession,
+  Session,
+  Template,
+  Ticket,
+  User,
+  ViewerMode,
+} from './types.js';
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Ends the call; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The REST API of a control plane.
+ *
+ * Every method rejects with an {@link ApiError}, or with the signal's reason once its signal aborted. Methods that need
+ * a login renew it themselves: ahead of expiry, and once when the server answers 401.
+ */
+export interface Client {
+  /** Who is logged in, as far as this client knows. */
+  readonly user: User | undefined;
+
+  readonly setup: {
+    /** Whether the first admin is still to be made. */
+    status(options?: CallOptions): Promise<{ readonly required: boolean }>;
+    /**
+     * Makes the first admin with the one-time token of the setup link, and logs in.
+     * Fails with `setup_token_invalid`, `setup_done` or `invalid_field`.
+     */
+    complete(
+      admin: { readonly token: string; readonly username: string; readonly password: string },
+      options?: CallOptions,
+    ): Promise<Login>;
+  };
+
+  /** Fails with `bad_credentials`. */
+  login(who: { readonly username: string; readonly password: string }, options?: CallOptions): Promise<Login>;
+  /** Renews the login by the refresh cookie, for example after a page was loaded again. Fails with `not_logged_in`. */
+  refresh(options?: CallOptions): Promise<Login>;
+  /** Forgets the token whatever happens; rejects where the server could not be told. */
+  logout(options?: CallOptions): Promise<void>;
+
+  readonly templates: { list(options?: CallOptions): Promise<Template[]> };
+
+  /** For admins. */
+  readonly agents: {
+    list(options?: CallOptions): Promise<AgentInfo[]>;
+    /** Makes a key for an agent; an earlier one of the same agent stops to work. */
+    issueKey(agentId: string, options?: CallOptions): Promise<AgentKey>;
+  };
+
+  readonly sessions: {
+    /** Fails with `no_agents_available` (worth a retry) and `session_exists`, among others. */
+    create(session: NewSession, options?: CallOptions): Promise<Session>;
+    /** One's own; an admin's list has everybody's. */
+    list(options?: CallOptions): Promise<Session[]>;
+    /** Fails with `session_not_found`. */
+    get(id: string, options?: CallOptions): Promise<Session>;
+    /** Asks for the end; the session passes through `terminating`. */
+    stop(id: string, options?: CallOptions): Promise<Session>;
+    /** A ticket for one viewer connection. It lives for seconds: ask right before connecting. @default mode `control` */
+    ticket(id: string, mode?: ViewerMode, options?: CallOptions): Promise<Ticket>;
+  };
+
+  /** The WebSocket address at which a session's desktop speaks RFB to the holder of `ticket`. */
+  viewerUrl(sessionId: string, ticket: string): string;
+}
+
+/**
+ * A client for the control plane at `baseUrl`. It opens nothing and holds no timers; there is nothing to close.
+ *
+ * @throws {ApiError} `invalid_option`
+ */
+export function createClient(options: ClientOptions): Client {
+  const resolved = resolveClientOptions(options);
+  const transport = new Transport(resolved);
+  const credentials = new Credentials(resolved, () =>
+    transport.send({ method: 'POST', path: 'api/v1/auth/refresh' }),
+  );
+
+  const open = async <T>(call: Call): Promise<T> => (await transport.send(call)).body as T;
+
+  const authorized = async <T>(call: Call): Promise<T> => {
+    const token = await credentials.token(call.signal);
+    try {
+      return await open<T>({ ...call, token });
+    } catch (error) {
+      if (!isUnauthorized(error)) throw error;
+    }
+    const renewed = await credentials.replace(token, call.signal);
+    try {
+      return await open<T>({ ...call, token: renewed });
+    } catch (error) {
+      // Renewed a moment ago and refused all the same: there is no login that works.
+      if (isUnauthorized(error)) credentials.drop();
+      throw error;
+    }
+  };
+
+  const get = <T>(path: string, options?: CallOptions): Promise<T> =>
+    authorized<T>({ method: 'GET', path, signal: options?.signal });
+  const post = <T>(path: string, body: unknown, options?: CallOptions): Promise<T> =>
+    authorized<T>({ method: 'POST', path, body, signal: options?.signal });
+  const session = (id: string): string => `api/v1/sessions/${encodeURIComponent(id)}`;
+
+  return {
+    get user() {
+      return credentials.user;
+    },
+    setup: {
+      status: (options) => open({ method: 'GET', path: 'api/v1/setup', signal: options?.signal }),
+      complete: async ({ token, username, password }, options) =>
+        credentials.adopt(
+          await transport.send({
+            method: 'POST',
+            path: 'api/v1/setup',
+            body: { token, username, password },
+            signal: options?.signal,
+          }),
+        ),
+    },
+    login: async ({ username, password }, options) =>
+      credentials.adopt(
+        await transport.send({
+          method: 'POST',
+          path: 'api/v1/auth/login',
+          body: { username, password },
+          signal: options?.signal,
+        }),
+      ),
+    refresh: (options) => credentials.renew(options?.signal),
+    logout: async (options) => {
+      credentials.drop();
+      // A renewal's answer brings a new cookie: log out with that one, not with the one before it.
+      await credentials.settled();
+      await open({ method: 'POST', path: 'api/v1/auth/logout', signal: options?.signal });
+    },
+    templates: { list: (options) => get('api/v1/templates', options) },
+    agents: {
+      list: (options) => get('api/v1/agents', options),
+      issueKey: (agentId, options) => post('api/v1/admin/agents', { agent_id: agentId }, options),
+    },
+    sessions: {
+      create: (body, options) => post('api/v1/sessions', body, options),
+      list: (options) => get('api/v1/sessions', options),
+      get: (id, options) => get(session(id), options),
+      stop: (id, options) => post(`${session(id)}/stop`, undefined, options),
+      ticket: (id, mode = 'control', options) => post(`${session(id)}/tickets`, { mode }, options),
+    },
+    viewerUrl: (sessionId, ticket) => {
+      const url = new URL(`api/v1/vnc/${encodeURIComponent(sessionId)}`, resolved.baseUrl);
+      url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+      url.searchParams.set('ticket', ticket);
+      return url.href;
+    },
+  };
+}
+
+function isUnauthorized(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'status' in error && error.status === 401;
+}

@@ -1,0 +1,15 @@
+export { createClient, type CallOptions, type Client } from './client.js';
+export type { ClientOptions } from './options.js';
+export { ApiError, type ApiErrorFields, type ClientErrorCode } from './errors.js';
+export type {
+  AgentInfo,
+  AgentKey,
+  Login,
+  NewSession,
+  Session,
+  SessionState,
+  Template,
+  Ticket,
+  User,
+  ViewerMode,
+} from './types.js';

@@ -1,0 +1,92 @@
+import { ApiError } from './errors.js';
+import type { Login } from './types.js';
+
+/** Options of {@link createClient}. */
+export interface ClientOptions {
+  /** Where the control plane is: `https://desktops.example.com`, or with the path that it is mounted under. */
+  readonly baseUrl: string | URL;
+  /** Carries the requests. @default the global `fetch` */
+  readonly fetch?: typeof fetch;
+  /**
+   * Told whenever somebody is logged in or renewed (the login), and when nobody is any more (`undefined`):
+   * after `logout`, and when the server refuses to renew. What it throws is dropped.
+   */
+  readonly onSession?: (login: Login | undefined) => void;
+  /**
+   * Longest wait for a whole answer, in milliseconds. Past it the call fails with code `unreachable`.
+   * @default 30000
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Renew the access token when it has less than this left to live, in milliseconds (never more than half of its life).
+   * @default 60000
+   */
+  readonly renewBeforeMs?: number;
+  /**
+   * Runs a renewal while no other holder of the same refresh cookie does. Browser tabs share that cookie, and it can be
+   * used once: pass `(run) => navigator.locks.request('streamspace-renewal', run)` there. @default run at once
+   */
+  readonly exclusive?: <T>(run: () => Promise<T>) => Promise<T>;
+}
+
+export interface ResolvedClientOptions {
+  /** Ends in a slash, so that relative paths resolve under it. */
+  readonly baseUrl: URL;
+  readonly fetch: typeof fetch;
+  readonly onSession: (login: Login | undefined) => void;
+  readonly timeoutMs: number;
+  readonly renewBeforeMs: number;
+  readonly exclusive: <T>(run: () => Promise<T>) => Promise<T>;
+}
+
+function invalid(detail: string): ApiError {
+  return new ApiError({ code: 'invalid_option', status: 0, title: 'Invalid option', detail });
+}
+
+function positive(name: string, value: number | undefined, fallback: number): number {
+  const number = value ?? fallback;
+  if (!(Number.isFinite(number) && number > 0)) {
+    throw invalid(`${name} is ${number}; it must be a number of milliseconds above 0.`);
+  }
+  return number;
+}
+
+/** Fills in the defaults and refuses what cannot work. */
+export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
+  let baseUrl: URL;
+  try {
+    baseUrl = new URL(options.baseUrl);
+  } catch (cause) {
+    throw new ApiError(
+      {
+        code: 'invalid_option',
+        status: 0,
+        title: 'Invalid option',
+        detail: `baseUrl is "${String(options.baseUrl)}"; it must be an absolute http: or https: address.`,
+      },
+      { cause },
+    );
+  }
+  if (baseUrl.protocol !== 'http:' && baseUrl.protocol !== 'https:') {
+    throw invalid(`baseUrl has the scheme "${baseUrl.protocol}"; allowed are http: and https:.`);
+  }
+  baseUrl.search = '';
+  baseUrl.hash = '';
+  if (!baseUrl.pathname.endsWith('/')) baseUrl.pathname += '/';
+  const { onSession } = options;
+  return {
+    baseUrl,
+    // Called as a plain function: browsers refuse a `fetch` that is called on another object.
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    onSession: (login) => {
+      try {
+        onSession?.(login);
+      } catch {
+        // The caller's own trouble; a login must not fail over it.
+      }
+    },
+    timeoutMs: positive('timeoutMs', options.timeoutMs, 30_000),
+    renewBeforeMs: positive('renewBeforeMs', options.renewBeforeMs, 60_000),
+    exclusive: options.exclusive ?? ((run) => run()),
+  };
+}

@@ -1,0 +1,60 @@
+import { LIMITS } from '@streamspace/protocol';
+
+/** Every limit of one tunnel, by name. */
+export interface TunnelLimits {
+  /** Most streams at once, both directions together. Past it an open is answered with `limit_reached`. @default 4_096 */
+  streams: number;
+  /** Most opens that wait for an answer, in each direction. Past it `limit_reached`. @default 256 */
+  opensInFlight: number;
+  /**
+   * Most bytes that the tunnel keeps queued in the link, beyond the frame that passes it. Past it streams wait, so that
+   * a control message on the same connection never has to. @default 131_072
+   */
+  socketQueueBytes: number;
+  /**
+   * Most bytes of small frames (answers, credit, resets) that wait for the link. Past it the link is closed with
+   * `limitReached`: the far end asks without reading what it is answered. @default 1_048_576
+   */
+  controlQueueBytes: number;
+  /** The scheduler's quantum: most payload bytes of one DATA frame, one frame a turn. @default 32_768 */
+  quantumBytes: number;
+  /** How long the far end may take to answer an OPEN, in ms. Past it the open rejects with `timeout`. @default 10_000 */
+  openTimeoutMs: number;
+  /** How long `close` waits for what `onOpen` dialled to be released, in ms. Past it `onError` is told. @default 5_000 */
+  closeTimeoutMs: number;
+}
+
+const DEFAULTS: TunnelLimits = {
+  streams: 4096,
+  opensInFlight: 256,
+  socketQueueBytes: 128 * 1024,
+  controlQueueBytes: 1024 * 1024,
+  quantumBytes: 32 * 1024,
+  openTimeoutMs: 10_000,
+  closeTimeoutMs: 5_000,
+};
+
+/** The most that a far end may grant beyond what it has consumed, in bytes. Past it: RESET `flow_control`. */
+export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Longest delay that a timer takes, in ms. */
+export const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** @throws RangeError naming the limit, what it was and what is allowed */
+export function checkLimit(name: string, value: number, max: number): number {
+  if (!Number.isSafeInteger(value) || value < 1 || value > max)
+    throw new RangeError(`${name} must be a whole number from 1 to ${max}, not ${value}`);
+  return value;
+}
+
+export function resolveTunnelLimits(given: Partial<TunnelLimits> = {}): TunnelLimits {
+  const limits = { ...DEFAULTS };
+  for (const name of Object.keys(DEFAULTS) as (keyof TunnelLimits)[]) {
+    const value = given[name];
+    if (value === undefined) continue;
+    const max =
+      name === 'quantumBytes' ? LIMITS.dataBytes : name.endsWith('Ms') ? MAX_DELAY_MS : LIMITS.offset;
+    limits[name] = checkLimit(`limits.${name}`, value, max);
+  }
+  return limits;
+}

@@ -1,0 +1,124 @@
+import { encodeFrame, LIMITS } from '@streamspace/protocol';
+import { deferred, type Deferred } from './deferred.js';
+import { TunnelError } from './errors.js';
+import type { FrameBuffers, OutgoingFrame } from './frame-buffers.js';
+import { MAX_WINDOW_BYTES } from './limits.js';
+
+interface PendingWrite extends Deferred<void> {
+  rest: Uint8Array;
+}
+
+/**
+ * Bytes of one stream that wait for credit and for their turn: the writing half of a tunnel stream.
+ *
+ * It copies nothing before its turn: what waits are the caller's own chunks, and a caller who awaits each `write`
+ * has one waiting.
+ *
+ * States: `open` → `ending` (`end` was called; END follows the last waiting byte) → `ended` (END was sent), and
+ * `failed` from each of them.
+ */
+export class OutboundQueue {
+  #status: 'open' | 'ending' | 'ended' | 'failed' = 'open';
+  #error: Error | undefined;
+  #writes: PendingWrite[] = [];
+  readonly #ending = deferred<void>();
+  /** Offset of the next byte to send. */
+  #sent = 0;
+  /** The far end has consumed every byte below. */
+  #consumed = 0;
+  /** The far end takes bytes below. */
+  #limit = 0;
+
+  constructor() {
+    // Without a caller of `end` nobody else looks at this promise.
+    this.#ending.promise.catch(() => {});
+  }
+
+  /** END was sent, or nothing will be. */
+  get finished(): boolean {
+    return this.#status === 'ended' || this.#status === 'failed';
+  }
+
+  /** There is something that may be sent now. */
+  get ready(): boolean {
+    if (this.#writes.length > 0) return this.#sent < this.#limit;
+    return this.#status === 'ending';
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#status === 'failed') return Promise.reject(this.#error!);
+    if (this.#status !== 'open')
+      return Promise.reject(new TunnelError('closed', 'nothing can be written after end()'));
+    if (bytes.length === 0) return Promise.resolve();
+    const write: PendingWrite = Object.assign(deferred<void>(), { rest: bytes });
+    this.#writes.push(write);
+    return write.promise;
+  }
+
+  /** Resolves when END was handed to the link. */
+  end(): Promise<void> {
+    if (this.#status === 'open') this.#status = 'ending';
+    return this.#ending.promise;
+  }
+
+  /**
+   * Takes the far end's word on what it has consumed and what it takes. Numbers that are older than the known ones
+   * change nothing.
+   *
+   * @returns what was wrong with it, if it cannot be true
+   */
+  grant(consumed: number, limit: number): string | undefined {
+    if (consumed > this.#sent) return `consumed is ${consumed}, and ${this.#sent} bytes were sent`;
+    if (limit - consumed > MAX_WINDOW_BYTES)
+      return `limit - consumed is ${limit - consumed}, and at most ${MAX_WINDOW_BYTES} is allowed`;
+    this.#consumed = Math.max(this.#consumed, consumed);
+    this.#limit = Math.max(this.#limit, Math.min(limit, LIMITS.offset));
+    return undefined;
+  }
+
+  /** Sent and not reported as consumed, in bytes: at most one window. */
+  get outstandingBytes(): number {
+    return this.#sent - this.#consumed;
+  }
+
+  /**
+   * The next frame of at most `quantum` payload bytes, or `undefined` where nothing may be sent.
+   *
+   * A frame's bytes are forgotten here. A stream that is to outlive its link keeps them at this place, from here
+   * until `grant` is told that they were consumed: one window at most.
+   */
+  nextFrame(streamId: bigint, quantum: number, buffers: FrameBuffers): OutgoingFrame | undefined {
+    const write = this.#writes[0];
+    if (!write) {
+      if (this.#status !== 'ending') return undefined;
+      this.#status = 'ended';
+      this.#ending.resolve();
+      return { bytes: encodeFrame({ kind: 'end', streamId, offset: this.#sent }) };
+    }
+    const credit = this.#limit - this.#sent;
+    if (credit <= 0) return undefined;
+    const size = Math.min(evenPart(write.rest.length, quantum), credit);
+    const frame = buffers.data(streamId, this.#sent, write.rest.subarray(0, size));
+    this.#sent += size;
+    if (size === write.rest.length) {
+      this.#writes.shift();
+      write.resolve();
+    } else write.rest = write.rest.subarray(size);
+    return frame;
+  }
+
+  fail(error: Error): void {
+    if (this.#status === 'failed') return;
+    if (this.#status !== 'ended') this.#ending.reject(error);
+    this.#status = 'failed';
+    this.#error = error;
+    const writes = this.#writes;
+    this.#writes = [];
+    for (const write of writes) write.reject(error);
+  }
+}
+
+/** How much of `total` to send when it is cut into equal parts of at most `max`: no full frame with a crumb after it. */
+function evenPart(total: number, max: number): number {
+  return total <= max ? total : Math.ceil(total / Math.ceil(total / max));
+}

@@ -1,0 +1,327 @@
+import {
+  CLOSE,
+  decodeFrame,
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  FRAME_KIND,
+  ProtocolError,
+  type Frame,
+  type OpenRequest,
+} from '@streamspace/protocol';
+import { joinChannels, type ByteChannel } from './byte-channel.js';
+import { deferred } from './deferred.js';
+import { asError, resetCodeOf, TunnelError } from './errors.js';
+import type { FrameLink } from './frame-link.js';
+import { checkLimit, MAX_DELAY_MS, resolveTunnelLimits, type TunnelLimits } from './limits.js';
+import { Scheduler } from './scheduler.js';
+import { TunnelStream } from './stream.js';
+
+export interface TunnelOptions {
+  /** The connection. It stays the caller's: `close` ends the streams and not the link. */
+  link: FrameLink;
+  /**
+   * Dials what the far end asks for; the channel is joined to the stream. A rejection becomes a RESET with the error's
+   * `code` where RESET has it (`session_not_found`, `connect_failed`, `refused`, `limit_reached`, …), otherwise with
+   * `connect_failed`. `signal` aborts when the far end gives up or the tunnel ends; a channel that comes later is
+   * aborted. There is no time limit but the far end's patience. Without `onOpen` every OPEN is refused.
+   */
+  onOpen?: (request: OpenRequest, signal: AbortSignal) => Promise<ByteChannel>;
+  /** What went wrong where no caller can be told; `where` names the step. */
+  onError?: (error: unknown, where: string) => void;
+  limits?: Partial<TunnelLimits>;
+}
+
+export interface OpenOptions {
+  /** Gives the open up; it rejects with the signal's reason. Without effect once the stream is open. */
+  signal?: AbortSignal;
+  /** How long the far end may take to answer, in ms. @default limits.openTimeoutMs */
+  timeoutMs?: number;
+}
+
+/** Many byte streams over one message connection. */
+export interface Tunnel extends AsyncDisposable {
+  /**
+   * Asks the far end for a stream; resolves when it has connected.
+   *
+   * A write to the stream resolves when its bytes are framed and in the link, whose queue is bounded by
+   * `limits.socketQueueBytes`; they are sent only within the far end's credit.
+   *
+   * @throws TunnelError with what the far end answered (`session_not_found`, `connect_failed`, `refused`,
+   *   `limit_reached`, …), `limit_reached`, `timeout`, `link_lost` or `closed`; or the signal's reason
+   */
+  open(request: OpenRequest, options?: OpenOptions): Promise<ByteChannel>;
+  /** Streams that hold something, those being opened included. */
+  readonly streams: number;
+  /** Frames that were dropped: of unknown kind, or for streams that are over or were never there. */
+  readonly ignoredFrames: number;
+  /**
+   * Resets every stream with `going_away` and resolves when all is released, dialled channels included. Idempotent.
+   * The link stays open, and what the far end asks on it from here on is not answered: close the connection next.
+   */
+  close(): Promise<void>;
+  /** Resets every stream because of `reason`, without waiting. Idempotent. */
+  abort(reason?: Error): void;
+  /** Settles when the tunnel has ended: with nothing after `close`, with the reason otherwise. Never rejects. */
+  readonly closed: Promise<Error | undefined>;
+}
+
+/** Makes the one tunnel of a link. Frames that came before this call are not seen. */
+export function createTunnel(options: TunnelOptions): Tunnel {
+  return new LinkTunnel(options, resolveTunnelLimits(options.limits));
+}
+
+/**
+ * The streams of one link.
+ *
+ * States: `open` → `ended` (by `close`, `abort` or the loss of the link; every stream has failed and nothing more is
+ * sent or taken). What `onOpen` has dialled may still be on its way out; `close` waits for it.
+ */
+class LinkTunnel implements Tunnel {
+  #status: 'open' | 'ended' = 'open';
+  readonly #link: FrameLink;
+  readonly #limits: TunnelLimits;
+  readonly #scheduler: Scheduler;
+  readonly #onOpen: TunnelOptions['onOpen'];
+  readonly #onError: (error: unknown, where: string) => void;
+  readonly #unlisten: () => void;
+  readonly #streams = new Map<bigint, TunnelStream>();
+  /** One for each accepted stream; settles when both of its channels are released. */
+  readonly #joins = new Set<Promise<void>>();
+  readonly #closed = deferred<Error | undefined>();
+  /** Opens that wait for the far end, and opens of the far end that are being dialled here. */
+  #opening = 0;
+  #dialing = 0;
+  #ignoredFrames = 0;
+  #closing: Promise<void> | undefined;
+  readonly #onStreamClosed = (stream: TunnelStream): void => {
+    this.#streams.delete(stream.id);
+  };
+
+  constructor(options: TunnelOptions, limits: TunnelLimits) {
+    this.#link = options.link;
+    this.#limits = limits;
+    this.#onOpen = options.onOpen;
+    this.#onError = (error, where) => {
+      try {
+        options.onError?.(error, where);
+      } catch {
+        // A reporter that throws has nobody left to report to.
+      }
+    };
+    this.#scheduler = new Scheduler(options.link, limits);
+    this.#unlisten = options.link.listen({
+      onFrame: (bytes) => this.#onFrame(bytes),
+      onDrain: () => this.#scheduler.drained(),
+      onClose: (reason) =>
+        this.#end(
+          new TunnelError('link_lost', `the connection is gone: ${reason.message}`, { cause: reason }),
+        ),
+    });
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  get ignoredFrames(): number {
+    return this.#ignoredFrames;
+  }
+
+  get closed(): Promise<Error | undefined> {
+    return this.#closed.promise;
+  }
+
+  async open(request: OpenRequest, options: OpenOptions = {}): Promise<ByteChannel> {
+    const timeoutMs = checkLimit('timeoutMs', options.timeoutMs ?? this.#limits.openTimeoutMs, MAX_DELAY_MS);
+    options.signal?.throwIfAborted();
+    if (this.#status === 'ended') throw (await this.#closed.promise) ?? closedError();
+    const full = this.#limitReached(this.#opening);
+    if (full) throw new TunnelError('limit_reached', full);
+
+    const stream = this.#add(this.#newId(), 'opening');
+    const abort = (reason: Error): void => stream.abort(reason);
+    const onAbort = (): void => abort(asError(options.signal?.reason));
+    const timer = setTimeout(
+      () => abort(new TunnelError('timeout', `the far end did not answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    this.#opening++;
+    try {
+      await stream.request(request);
+      return stream;
+    } finally {
+      this.#opening--;
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#end(undefined);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        const error = new TunnelError(
+          'timeout',
+          `closeTimeoutMs: ${this.#joins.size} channels of onOpen were not released within ${this.#limits.closeTimeoutMs} ms`,
+        );
+        this.#onError(error, 'close');
+        resolve();
+      }, this.#limits.closeTimeoutMs);
+    });
+    await Promise.race([Promise.all(this.#joins), late]);
+    clearTimeout(timer);
+  }
+
+  abort(reason?: Error): void {
+    this.#end(reason ?? closedError());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#status === 'ended') return;
+    this.#status = 'ended';
+    const reason = error ?? closedError();
+    const code = resetCodeOf(error, 'going_away');
+    for (const stream of [...this.#streams.values()]) stream.reset(code, reason);
+    this.#scheduler.stop();
+    this.#unlisten();
+    this.#closed.resolve(error);
+  }
+
+  #add(id: bigint, status: 'opening' | 'dialing'): TunnelStream {
+    const stream = new TunnelStream(id, status, this.#scheduler, this.#onStreamClosed);
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  #newId(): bigint {
+    for (;;) {
+      const id = crypto.getRandomValues(new BigUint64Array(1))[0]!;
+      if (!this.#streams.has(id)) return id;
+    }
+  }
+
+  #limitReached(opensInFlight: number): string | undefined {
+    const { streams, opensInFlight: opens } = this.#limits;
+    if (this.#streams.size >= streams) return `streams: at most ${streams} at once on one tunnel`;
+    if (opensInFlight >= opens) return `opensInFlight: at most ${opens} opens may wait for an answer`;
+    return undefined;
+  }
+
+  // ---- frames
+
+  #onFrame(bytes: Uint8Array): void {
+    let frame: Frame;
+    try {
+      frame = decodeFrame(bytes);
+    } catch (error) {
+      this.#onUnreadable(bytes, error);
+      return;
+    }
+    switch (frame.kind) {
+      case 'open':
+        return this.#onOpenFrame(frame.streamId, frame.credit, frame.request);
+      case 'ping':
+        return this.#scheduler.control(encodeFrame({ ...frame, kind: 'pong' }));
+      case 'pong':
+        this.#ignoredFrames++;
+        return;
+      default: {
+        const stream = this.#streams.get(frame.streamId);
+        // A stream that was reset here goes on to receive what was under way.
+        if (stream) stream.receive(frame);
+        else this.#ignoredFrames++;
+      }
+    }
+  }
+
+  /** A frame whose header can be read costs its stream, any other costs the connection. */
+  #onUnreadable(bytes: Uint8Array, thrown: unknown): void {
+    if (thrown instanceof ProtocolError && thrown.code === 'unknown_frame') {
+      this.#ignoredFrames++;
+      return;
+    }
+    const error = asError(thrown);
+    this.#onError(error, 'frame');
+    if (bytes.length < FRAME_HEADER_BYTES) {
+      this.#link.close(CLOSE.protocolError, error.message);
+      return;
+    }
+    const id = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(2);
+    const stream = this.#streams.get(id);
+    const violation = new TunnelError('protocol_error', error.message, { cause: error });
+    if (stream) stream.reset('protocol_error', violation);
+    else if (bytes[0] === FRAME_KIND.open) this.#refuse(id, violation);
+    else this.#ignoredFrames++;
+  }
+
+  #refuse(streamId: bigint, error: TunnelError): void {
+    const code = resetCodeOf(error, 'refused');
+    this.#scheduler.control(encodeFrame({ kind: 'reset', streamId, code, reason: error.message }));
+  }
+
+  #onOpenFrame(id: bigint, credit: number, request: OpenRequest): void {
+    // OPEN is idempotent by id: the one that is there goes on.
+    if (this.#streams.has(id)) return;
+    const onOpen = this.#onOpen;
+    if (!onOpen) return this.#refuse(id, new TunnelError('refused', 'this end accepts no streams'));
+    const full = this.#limitReached(this.#dialing);
+    if (full) return this.#refuse(id, new TunnelError('limit_reached', full));
+
+    const stream = this.#add(id, 'dialing');
+    const join = this.#dialAndJoin(stream, credit, request, onOpen)
+      .catch((error: unknown) => this.#onError(error, 'join'))
+      .finally(() => this.#joins.delete(join));
+    this.#joins.add(join);
+  }
+
+  async #dialAndJoin(
+    stream: TunnelStream,
+    credit: number,
+    request: OpenRequest,
+    onOpen: NonNullable<TunnelOptions['onOpen']>,
+  ): Promise<void> {
+    const channel = await this.#dial(stream, request, onOpen);
+    if (!channel) return;
+    if (stream.status === 'closed') channel.abort((await stream.closed) ?? closedError());
+    else {
+      stream.accept(credit);
+      await joinChannels(stream, channel);
+    }
+    await channel.closed;
+  }
+
+  async #dial(
+    stream: TunnelStream,
+    request: OpenRequest,
+    onOpen: NonNullable<TunnelOptions['onOpen']>,
+  ): Promise<ByteChannel | undefined> {
+    const controller = new AbortController();
+    let dialing = true;
+    void stream.closed.then((error) => {
+      if (dialing) controller.abort(error);
+    });
+    this.#dialing++;
+    try {
+      return await onOpen(request, controller.signal);
+    } catch (error) {
+      stream.reset(resetCodeOf(error, 'connect_failed'), asError(error));
+      return undefined;
+    } finally {
+      dialing = false;
+      this.#dialing--;
+    }
+  }
+}
+
+const closedError = (): TunnelError => new TunnelError('closed', 'the tunnel was closed here');

@@ -1,0 +1,148 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { eventually } from './support/eventually.js';
+import { hasBrowser, openBrowser, type TestBrowser } from './support/browser.js';
+import { coloursShown, desktopHasKeyboard, fingerprint } from './support/canvas.js';
+import { startProduct, type Product } from './support/product.js';
+
+const PASSWORD = 'a short sentence is fine';
+const WORDS = 'Hello from the browser.';
+/** Where the built-in desktop has its paint pad and its text, in fractions of the picture. */
+const PAINT = { x: 0.5, y: 0.3, width: 0.4, height: 0.5 };
+const NOTES = { x: 0.04, y: 0.36, width: 0.3, height: 0.4 };
+
+describe.runIf(hasBrowser())('the whole product in a browser', () => {
+  let product: Product;
+  let browser: TestBrowser;
+  let page: Page;
+
+  beforeAll(async () => {
+    product = await startProduct();
+  }, 120_000);
+  afterAll(async () => {
+    await product[Symbol.asyncDispose]();
+  }, 30_000);
+  beforeEach(async () => {
+    browser = await openBrowser(product.origin);
+    page = browser.page;
+  });
+  afterEach(async () => {
+    await browser[Symbol.asyncDispose]();
+    expect(browser.strayRequests).toEqual([]);
+    expect(browser.complaints).toEqual([]);
+  });
+
+  const button = (name: string | RegExp) => page.getByRole('button', { name });
+
+  it('leads from the setup link into a desktop that keeps what is typed and drawn, until it is stopped', async () => {
+    await page.goto(product.link);
+    await browser.screenshot('product-setup');
+    await page.getByLabel('Name', { exact: true }).fill('ada');
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await page.getByLabel('Password again').fill(PASSWORD);
+    await button(/Create admin/).click();
+
+    await page.waitForURL(/\/vnc-viewer\/[a-z0-9-]+$/, { timeout: 30_000 });
+    const sessionId = new URL(page.url()).pathname.split('/').at(-1) ?? '';
+    await eventually(() => coloursShown(page)).toBeGreaterThan(8);
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+    await browser.screenshot('product-desktop');
+
+    const emptyNotes = await fingerprint(page, NOTES);
+    await page.keyboard.type(WORDS);
+    await eventually(() => fingerprint(page, NOTES)).not.toBe(emptyNotes);
+    await eventually(() => notes(product)).toContain(WORDS);
+    expect(await product.find('notes.txt')).toContain(`/homes/${sessionId}/`);
+
+    const emptyPaper = await fingerprint(page, PAINT);
+    await draw(page);
+    await eventually(() => fingerprint(page, PAINT)).not.toBe(emptyPaper);
+    await eventually(() => product.find('drawing.png')).toContain(`/homes/${sessionId}/`);
+    await browser.screenshot('product-worked-in');
+
+    await button('Stop').click();
+    await button('Stop session').click();
+    await page.waitForURL('**/sessions');
+    const row = page.locator(`[data-session="${sessionId}"]`);
+    await row.getByText('Terminated').waitFor({ timeout: 15_000 });
+    await browser.screenshot('product-sessions');
+  });
+
+  it('keeps the login over a reload, ends it on request, and shows admins their agents', async () => {
+    await page.goto(`${product.origin}/login`);
+    await logIn();
+    await page.waitForURL('**/sessions');
+
+    await page.goto(`${product.origin}/agents`);
+    await page.getByText('Online').waitFor();
+    await page.reload();
+    await page.getByText('Online').waitFor();
+    await browser.screenshot('product-agents');
+
+    await button('Log out').click();
+    await page.waitForURL('**/login**');
+    await page.reload();
+    await button('Log in').waitFor();
+    await browser.screenshot('product-login');
+    await logIn();
+    await page.waitForURL('**/agents');
+  });
+
+  it('starts another desktop from the list and finds it again after a reload', async () => {
+    await page.goto(`${product.origin}/`);
+    await logIn();
+    await page.getByRole('list', { name: 'Templates' }).getByRole('button').first().click();
+    await page.waitForURL(/\/vnc-viewer\//);
+    await eventually(() => coloursShown(page)).toBeGreaterThan(8);
+    await page.reload();
+    await eventually(() => coloursShown(page)).toBeGreaterThan(8);
+    await page.getByRole('link', { name: 'All desktops' }).click();
+    await page.getByText('Running').waitFor();
+    await browser.screenshot('product-sessions-running');
+  });
+
+  it('finds its way back by itself after the server was killed and started again', async () => {
+    await page.goto(`${product.origin}/`);
+    await logIn();
+    await page
+      .getByRole('link', { name: /^Open / })
+      .first()
+      .click();
+    await eventually(() => coloursShown(page)).toBeGreaterThan(8);
+    await product.kill();
+    await page.locator('.viewer-status[data-state=reconnecting]').waitFor();
+    await browser.screenshot('product-away');
+    await product.startAgain();
+    await page.locator('.viewer-status[data-state=connected]').waitFor({ timeout: 40_000 });
+    await eventually(() => coloursShown(page)).toBeGreaterThan(8);
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+    browser.forgive(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/);
+  });
+
+  async function logIn(): Promise<void> {
+    await page.getByLabel('Name').fill('ada');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await button('Log in').click();
+  }
+});
+
+async function notes(product: Product): Promise<string> {
+  const file = await product.find('notes.txt');
+  return file === undefined ? '' : await readFile(file, 'utf8');
+}
+
+/** One stroke across the paint pad. */
+async function draw(page: Page): Promise<void> {
+  const box = await page.locator('.desktop canvas[role=application]').boundingBox();
+  if (!box) throw new Error('There is no picture to draw on.');
+  const at = (across: number, down: number): [number, number] => [
+    box.x + box.width * (PAINT.x + PAINT.width * across),
+    box.y + box.height * (PAINT.y + PAINT.height * down),
+  ];
+  await page.mouse.move(...at(0.1, 0.2));
+  await page.mouse.down();
+  await page.mouse.move(...at(0.5, 0.8), { steps: 12 });
+  await page.mouse.move(...at(0.9, 0.2), { steps: 12 });
+  await page.mouse.up();
+}

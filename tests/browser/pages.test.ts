@@ -1,0 +1,246 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { eventually } from './support/eventually.js';
+import { hasBrowser, openBrowser, type TestBrowser } from './support/browser.js';
+import { buildWeb, type BuiltPage } from './support/build-web.js';
+import { coloursShown, desktopHasKeyboard, fingerprint } from './support/canvas.js';
+import { FakeControlPlane } from './support/fake-control-plane.js';
+
+const PASSWORD = 'correct horse';
+
+describe.runIf(hasBrowser())('pages', () => {
+  let web: BuiltPage;
+  let fake: FakeControlPlane;
+  let browser: TestBrowser;
+  let page: Page;
+
+  beforeAll(async () => {
+    web = await buildWeb();
+  });
+  afterAll(async () => {
+    await web[Symbol.asyncDispose]();
+  });
+  beforeEach(async () => {
+    fake = await FakeControlPlane.start(web.folder);
+    browser = await openBrowser(fake.url);
+    page = browser.page;
+  });
+  afterEach(async () => {
+    await browser[Symbol.asyncDispose]();
+    await fake[Symbol.asyncDispose]();
+    expect(browser.strayRequests).toEqual([]);
+  });
+
+  const button = (name: string | RegExp) => page.getByRole('button', { name });
+
+  async function setUp(): Promise<void> {
+    await page.goto(`${fake.url}/setup?token=once`);
+    await page.getByLabel('Name', { exact: true }).fill('ada');
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await page.getByLabel('Password again').fill(PASSWORD);
+    await button(/Create admin/).click();
+    await page.waitForURL(/\/(vnc-viewer|sessions)/);
+  }
+
+  const showsPicture = () => eventually(() => coloursShown(page)).toBeGreaterThan(1);
+
+  it('leads from the setup link into a live desktop that has the keyboard', async () => {
+    await page.goto(`${fake.url}/`);
+    await page.getByText('one-time setup link').waitFor();
+    await browser.screenshot('setup-needed');
+    await page.goto(`${fake.url}/setup?token=once`);
+    await button(/Create admin/).click();
+    await page.getByText('This is too short').waitFor();
+    await browser.screenshot('setup');
+    expect(page.url()).toBe(`${fake.url}/setup`);
+
+    await setUp();
+    await showsPicture();
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+    const before = await fingerprint(page);
+    await page.keyboard.type('hi');
+    await eventually(() => fake.desktop.keys).toEqual([0x68, 0x69]);
+    await eventually(() => fingerprint(page)).not.toBe(before);
+    expect(browser.complaints).toEqual([]);
+  });
+
+  it('sends Ctrl-Alt-Del and carries the clipboard both ways, and gives the keyboard back', async () => {
+    await setUp();
+    await showsPicture();
+    await button('Ctrl-Alt-Del').click();
+    await eventually(() => fake.desktop.keys).toEqual([0xffe3, 0xffe9, 0xffff]);
+    expect(await desktopHasKeyboard(page)).toBe(true);
+
+    await button('Clipboard').click();
+    fake.desktop.copy('from the desktop');
+    const text = page.getByRole('textbox', { name: 'Clipboard of the desktop' });
+    await eventually(() => text.inputValue()).toBe('from the desktop');
+    await browser.screenshot('viewer-clipboard');
+    await text.fill('to the desktop');
+    await button('Send to desktop').click();
+    await eventually(() => fake.desktop.pasted).toEqual(['to the desktop']);
+    expect(await desktopHasKeyboard(page)).toBe(true);
+    expect(browser.complaints).toEqual([]);
+  });
+
+  it('lets the keyboard out of a desktop by Ctrl, Alt and Shift together, with none of them left down', async () => {
+    await setUp();
+    await showsPicture();
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Control+Shift+ArrowLeft');
+    expect(await desktopHasKeyboard(page)).toBe(true);
+    for (const key of ['Control', 'Alt', 'Shift']) await page.keyboard.down(key);
+    for (const key of ['Alt', 'Control', 'Shift']) await page.keyboard.up(key);
+    await page.locator('a[aria-label="All desktops"]:focus').waitFor();
+    expect([...fake.desktop.held]).toEqual([]);
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/sessions');
+  });
+
+  it('connects again with a fresh ticket when the connection is cut', async () => {
+    await setUp();
+    await showsPicture();
+    fake.desktop.manner = 'away';
+    fake.desktop.drop();
+    await page.getByText('The desktop does not answer.').waitFor();
+    await browser.screenshot('viewer-reconnecting');
+    fake.desktop.manner = 'open';
+    await page.locator('.viewer-status[data-state=connected]').waitFor();
+    await showsPicture();
+    expect(fake.desktop.viewers).toBe(1);
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+  });
+
+  it('says why it cannot show a desktop, and tries again on request', async () => {
+    await setUp();
+    await showsPicture();
+    fake.desktop.drop(4403, 'An admin ended this connection.');
+    await page.getByText('Failed to connect to VNC proxy').waitFor();
+    await page.getByText('An admin ended this connection.').waitFor();
+    await browser.screenshot('viewer-failed');
+    await button('Try again').click();
+    await showsPicture();
+  });
+
+  it('waits for a pending session, and says what became of one that failed', async () => {
+    fake.startsAs = 'pending';
+    await setUp();
+    await page.getByText('The desktop is being started.').waitFor();
+    await browser.screenshot('viewer-pending');
+    const [session] = fake.sessions.values();
+    if (!session) throw new Error('The page started no session.');
+    session.state = 'failed';
+    session.error = { code: 'image_missing', message: 'The image could not be found.' };
+    await page.getByText('The image could not be found. (image_missing)').waitFor();
+    await browser.screenshot('viewer-session-failed');
+    await page.getByRole('link', { name: 'All desktops' }).first().click();
+    await page.getByText('Ended').waitFor();
+  });
+
+  it('stops a session from the viewer and lists it as terminated', async () => {
+    await setUp();
+    await showsPicture();
+    await button('Stop').click();
+    await browser.screenshot('viewer-stop');
+    await button('Stop session').click();
+    await page.waitForURL('**/sessions');
+    await page.getByText('Terminated').waitFor();
+    await browser.screenshot('sessions-empty');
+    expect(browser.complaints).toEqual([]);
+  });
+
+  it('lists sessions in every state and starts another', async () => {
+    await setUp();
+    fake.addSession('browser-x7k2', { template: 'browser', state: 'pending', user: 'grace' });
+    fake.addSession('desktop-old1', { state: 'hibernated', created_at: '2026-01-04T10:00:00Z' });
+    fake.addSession('desktop-old2', { state: 'terminating', created_at: '2026-01-03T10:00:00Z' });
+    fake.addSession('desktop-old3', { state: 'terminated', created_at: '2026-01-02T10:00:00Z' });
+    fake.addSession('desktop-old4', {
+      state: 'failed',
+      created_at: '2026-01-01T10:00:00Z',
+      error: { code: 'agent_lost', message: 'The agent went away while the session was being started.' },
+    });
+    await page.goto(`${fake.url}/sessions`);
+    await page.getByText('of grace').waitFor();
+    await browser.screenshot('sessions');
+    await button('New desktop').click();
+    await browser.screenshot('sessions-new');
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /Web browser/ })
+      .click();
+    await page.waitForURL(/vnc-viewer\/browser-/);
+    await showsPicture();
+    expect(browser.complaints).toEqual([]);
+  });
+
+  it('says what to do when no agent can run a desktop', async () => {
+    await setUp();
+    fake.startsAs = 'no_agents';
+    fake.sessions.clear();
+    await page.goto(`${fake.url}/sessions`);
+    await page.getByRole('button', { name: /Web browser/ }).click();
+    await page.getByText('No agent is online that could run this.').waitFor();
+    await page.getByText('Start an agent and try again.').waitFor();
+    await browser.screenshot('sessions-no-agents');
+  });
+
+  it('keeps the login over a reload, ends it on request, and refuses a wrong password', async () => {
+    await setUp();
+    await page.goto(`${fake.url}/agents`);
+    await page.getByText('No agent has registered yet.').waitFor();
+    fake.agents = [
+      {
+        agent_id: 'local-1',
+        platform: 'local',
+        status: 'online',
+        region: 'here',
+        last_heartbeat: new Date().toISOString(),
+        capacity: { max_sessions: 8, current_sessions: 1 },
+      },
+      {
+        agent_id: 'docker-2',
+        platform: 'docker',
+        status: 'offline',
+        region: null,
+        last_heartbeat: null,
+        capacity: { max_sessions: 0, current_sessions: 0 },
+      },
+    ];
+    await page.reload();
+    await page.getByText('local-1').waitFor();
+    await browser.screenshot('agents');
+    expect(browser.complaints).toEqual([]);
+
+    await button('Log out').click();
+    await page.waitForURL('**/login?next=%2Fagents');
+    await page.getByLabel('Name').fill('ada');
+    await page.getByLabel('Password').fill('wrong');
+    await button('Log in').click();
+    await page.getByText('The name or the password is wrong.').waitFor();
+    await browser.screenshot('login');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await button('Log in').click();
+    await page.waitForURL('**/agents');
+  });
+
+  it('is dark where the person prefers that, and fits a narrow screen', async () => {
+    await setUp();
+    fake.addSession('browser-x7k2', { template: 'browser', state: 'pending' });
+    fake.addSession('desktop-old3', { state: 'terminated' });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.goto(`${fake.url}/sessions`);
+    await page.getByText('Terminated').waitFor();
+    await browser.screenshot('sessions-dark');
+    await page.setViewportSize({ width: 390, height: 780 });
+    await browser.screenshot('sessions-narrow');
+    expect(await page.evaluate<boolean>('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    await page.getByRole('link', { name: /^Open Desktop/ }).click();
+    await showsPicture();
+    await browser.screenshot('viewer-narrow');
+    await button('Stop').click();
+    await button('Keep it running').click();
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+  });
+});

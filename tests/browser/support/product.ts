@@ -1,0 +1,107 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+/** A first start builds the page and makes a database. */
+const START_MS = 90_000;
+const STOP_MS = 15_000;
+
+/** The product as `npm start` starts it, on a free port, with a data folder of its own. */
+export interface Product extends AsyncDisposable {
+  /** The link of the last line that it printed. */
+  readonly link: string;
+  readonly origin: string;
+  /** Where a file of that name is below the data folder. */
+  find(name: string): Promise<string | undefined>;
+  /** Ends it without giving it a chance to say goodbye. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and folder. */
+  startAgain(): Promise<void>;
+}
+
+export async function startProduct(): Promise<Product> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'streamspace-data-'));
+  const port = await freePort();
+  let run = new Run(dataFolder, port);
+  const dispose = async (): Promise<void> => {
+    await run.stop('SIGTERM');
+    await rm(dataFolder, { recursive: true, force: true });
+  };
+  const link = await run.link.catch(async (error: unknown) => {
+    await dispose();
+    throw error;
+  });
+  return {
+    link,
+    origin: new URL(link).origin,
+    find: async (name) => {
+      const entries = await readdir(dataFolder, { recursive: true, withFileTypes: true });
+      const entry = entries.find((one) => one.isFile() && one.name === name);
+      return entry && join(entry.parentPath, entry.name);
+    },
+    kill: () => run.stop('SIGKILL'),
+    startAgain: async () => {
+      run = new Run(dataFolder, port);
+      await run.link;
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** One process of it. */
+class Run {
+  /** What `Open this:` names. Rejects with all that was printed, where it does not come to that. */
+  readonly link: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
+
+  constructor(dataFolder: string, port: number) {
+    const child = spawn(process.execPath, ['--conditions=@streamspace/source', 'scripts/start.mjs'], {
+      cwd: ROOT,
+      env: { ...process.env, NODE_ENV: undefined, PORT: String(port), STREAMSPACE_DATA_DIR: dataFolder },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#exited = once(child, 'exit');
+    this.link = new Promise((resolve, reject) => {
+      const output: string[] = [];
+      const fail = (why: string): void => {
+        clearTimeout(timer);
+        reject(new Error(`${why}\n${output.join('\n')}`));
+      };
+      const timer = setTimeout(() => fail(`No link within ${START_MS} ms.`), START_MS);
+      child.once('exit', (code) => fail(`It ended with ${code}.`));
+      for (const stream of [child.stdout, child.stderr]) {
+        createInterface({ input: stream }).on('line', (line) => {
+          output.push(line);
+          const found = /^Open this: (\S+)/.exec(line)?.[1];
+          if (!found) return;
+          clearTimeout(timer);
+          resolve(found);
+        });
+      }
+    });
+  }
+
+  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    this.#child.kill(signal);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.#exited;
+    clearTimeout(timer);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
