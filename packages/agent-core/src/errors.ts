@@ -8,6 +8,8 @@ export type PlatformErrorCode =
   | 'connect_failed'
   | 'not_supported'
   | 'timeout'
+  | 'cancelled'
+  | 'invalid_command'
   | 'platform_unavailable'
   | 'internal';
 

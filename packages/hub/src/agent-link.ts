@@ -15,7 +15,7 @@ import { webSocketLink } from '@streamspace/vnc-tunnel/node';
 import type { WebSocket } from 'ws';
 import { Dispatcher } from './dispatcher.js';
 import type { OpenStreamRequest } from './hub.js';
-import { toHubError } from './errors.js';
+import { HubError, toHubError } from './errors.js';
 import type { ResolvedHubOptions } from './options.js';
 import type { Outcome } from './ports.js';
 import { SentLog } from './sent-log.js';
@@ -328,7 +328,9 @@ export class AgentLink {
     const wasActive = this.#status === 'active';
     this.#status = 'ended';
     this.#dispatcher?.close();
-    this.#tunnel?.abort(new Error(this.#endReason));
+    this.#tunnel?.abort(
+      new HubError('agent_not_connected', `the agent's connection is gone: ${this.#endReason}`, true),
+    );
     await this.#tail;
     if (wasActive) await this.#owner.ended(this, this.#endReason);
   }

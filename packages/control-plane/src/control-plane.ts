@@ -1,0 +1,84 @@
+import type { Server } from 'node:http';
+import type { AgentHub, AgentHubOptions } from '@streamspace/hub';
+import type { Router } from 'express';
+import type { TemplateSeed } from './domain/template.js';
+import type { ControlPlaneEvent } from './events.js';
+import type { Database } from './stores/database.js';
+
+/** What of the hub's timing may be set. */
+export type HubTiming = Pick<
+  AgentHubOptions,
+  | 'heartbeatIntervalMs'
+  | 'heartbeatTimeoutMs'
+  | 'inventoryIntervalMs'
+  | 'ackTimeoutMs'
+  | 'sweepIntervalMs'
+  | 'commandWindow'
+  | 'streamsPerAgent'
+  | 'openTimeoutMs'
+>;
+
+export interface ControlPlaneOptions {
+  /** From `/pglite` or `/pg`. It stays the caller's: dispose it after the control plane. */
+  database: Database;
+  /** Name of this replica: 1 to 253 characters. It must be the same after a restart, and no other replica may have it. */
+  podName: string;
+  /** Signs access tokens: at least 32 characters, the same in every replica. */
+  jwtSecret: string;
+  /** Keys the hashes of agent keys. Changing it makes every agent key invalid. @default derived from jwtSecret */
+  agentKeySecret?: string;
+  /** Written to the database at the start, by name; others there are left alone. @default none */
+  templates?: readonly TemplateSeed[];
+  /**
+   * A viewer's connection on which no byte went either way for this long is closed with 4408, in ms; 0 never closes.
+   *
+   * @default 300_000
+   */
+  vncIdleTimeoutMs?: number;
+  /** Longest wait of a viewer for a session that is still pending, in ms. @default 20_000 */
+  viewerWaitMs?: number;
+  /**
+   * Origins (`https://desk.example`) from which a browser may open viewer connections besides the host that it
+   * connects to. Requests without an Origin are not a browser's and pass.
+   *
+   * @default none
+   */
+  allowedOrigins?: readonly string[];
+  /** How long a command may take before it fails, in ms. @default 120_000 */
+  commandTimeoutMs?: number;
+  /** Timing and limits of the hub. */
+  hub?: HubTiming;
+  /** How replicas find each other. @default the hub's memory backend: one replica */
+  backend?: NonNullable<AgentHubOptions['backend']>;
+  onEvent?: (event: ControlPlaneEvent) => void;
+  /** What went wrong where no caller can be told; `where` names the step. */
+  onError?: (error: unknown, where: string) => void;
+}
+
+/**
+ * REST, viewers and agents on one HTTP server. Disposing it closes agents' and viewers' connections and detaches it
+ * from servers; the servers and the database stay the caller's.
+ */
+export interface ControlPlane extends AsyncDisposable {
+  /** `/health`, `/ready` and `/api/v1/…`. Mount it where it should be; other paths are passed on. */
+  readonly router: Router;
+  /**
+   * Takes the WebSocket upgrades of agents and viewers on this server. Upgrades to other paths are left to the server's
+   * other listeners, or answered with 404 where there are none.
+   *
+   * @param options.path where the router is mounted, for example `/vdi`. Default: the root.
+   */
+  attach(server: Server, options?: { path?: string }): void;
+  readonly hub: AgentHub;
+  readonly setup: {
+    /**
+     * A new one-time token for `POST /api/v1/setup`; earlier ones are void, it lasts 24 hours.
+     * `undefined` when there is an administrator already.
+     */
+    issueLink(): Promise<string | undefined>;
+  };
+  readonly agents: {
+    /** A new key for this agent (64 hexadecimal digits), shown only here; the one that it had is void. */
+    issueKey(agentId: string): Promise<string>;
+  };
+}

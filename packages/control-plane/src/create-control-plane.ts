@@ -1,0 +1,155 @@
+import { createAgentHub, type AgentHub, type HubEvent } from '@streamspace/hub';
+import { AccessTokens } from './auth/access-tokens.js';
+import { AgentKeys } from './auth/agent-keys.js';
+import { Logins } from './auth/logins.js';
+import { Passwords } from './auth/passwords.js';
+import { deriveKey } from './auth/secrets.js';
+import { Setup } from './auth/setup.js';
+import { LoginThrottle } from './auth/throttle.js';
+import { Tickets } from './auth/tickets.js';
+import type { ControlPlane, ControlPlaneOptions } from './control-plane.js';
+import type { Wakeups } from './domain/ports.js';
+import { Reconciler } from './domain/reconciler.js';
+import { SessionWaits } from './domain/session-waits.js';
+import { Sessions } from './domain/sessions.js';
+import { ControlPlaneError } from './errors.js';
+import { keepHouse } from './housekeeping.js';
+import { apiRouter } from './http/router.js';
+import type { Services } from './http/services.js';
+import { Upgrades } from './http/upgrades.js';
+import { ViewerEndpoint } from './http/viewer-endpoint.js';
+import { resolveOptions, type ResolvedOptions } from './options.js';
+import { extendDeadlines } from './stores/command-queue.js';
+import { migrate } from './stores/migrate.js';
+import { createStores, type Stores } from './stores/stores.js';
+
+/** An agent counts as offline when it was silent for this many times the hub's own limit. */
+const STALE_FACTOR = 2;
+const DEFAULT_HEARTBEAT_TIMEOUT_MS = 30_000;
+
+/**
+ * Migrates the database, writes the templates, starts the hub.
+ *
+ * @throws ControlPlaneError `invalid_option`; DatabaseError when the database cannot be migrated
+ */
+export async function createControlPlane(given: ControlPlaneOptions): Promise<ControlPlane> {
+  const options = resolveOptions(given);
+  const { database, onEvent, onError, podName } = options;
+  const waits = new SessionWaits();
+  const stores = createStores({
+    database,
+    podName,
+    commandTimeoutMs: options.commandTimeoutMs,
+    staleAfterMs: STALE_FACTOR * (options.hub.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS),
+    onSessionChanged: (sessionId) => waits.changed(sessionId),
+  });
+  await prepare(options, stores);
+
+  let hub: AgentHub | undefined = undefined;
+  const wakeups: Wakeups = {
+    sessionChanged: (sessionId) => waits.changed(sessionId),
+    commandsWaiting: (agentId) => hub?.wake(agentId),
+  };
+  const reconciler = new Reconciler({ sessions: stores.sessions, wakeups, onEvent });
+  hub = startHub(options, stores, reconciler);
+
+  const services = createServices(options, stores, wakeups);
+  const viewers = new ViewerEndpoint({
+    services,
+    sessions: stores.sessions,
+    waits,
+    hub,
+    allowedOrigins: options.allowedOrigins,
+    idleTimeoutMs: options.vncIdleTimeoutMs,
+    waitMs: options.viewerWaitMs,
+  });
+  const upgrades = new Upgrades(services, hub, viewers);
+  const stopHousekeeping = keepHouse([stores.tickets.deleteExpired, stores.logins.deleteExpired], onError);
+
+  let closing: Promise<void> | undefined;
+  const close = async (running: AgentHub): Promise<void> => {
+    upgrades.close();
+    await viewers.close();
+    await running[Symbol.asyncDispose]();
+    await stopHousekeeping();
+  };
+  return {
+    router: apiRouter(services),
+    attach(server, { path = '' } = {}) {
+      if (closing) throw new ControlPlaneError('closed', 'the control plane is closed');
+      upgrades.attach(server, path);
+    },
+    hub,
+    setup: { issueLink: () => services.setup.issueLink() },
+    agents: { issueKey: (agentId) => services.agentKeys.issue(agentId) },
+    [Symbol.asyncDispose]: () => (closing ??= close(hub)),
+  };
+}
+
+async function prepare(options: ResolvedOptions, stores: Stores): Promise<void> {
+  const versions = await migrate(options.database);
+  if (versions.length > 0) options.onEvent({ type: 'migrated', versions });
+  if (options.templates.length > 0) await stores.templates.put(options.templates);
+  await stores.agents.forgetConnections(options.podName);
+  await extendDeadlines(options.database, Date.now() + options.commandTimeoutMs);
+}
+
+function startHub(options: ResolvedOptions, stores: Stores, reconciler: Reconciler): AgentHub {
+  const { podName, backend, onEvent, onError } = options;
+  const onHubEvent = (event: HubEvent): Promise<void> | void => {
+    switch (event.type) {
+      case 'agent_online':
+      case 'agent_offline':
+        return onEvent(event);
+      case 'inventory':
+        return reconciler.inventory(event);
+      case 'session_status':
+        return reconciler.status(event);
+    }
+  };
+  try {
+    return createAgentHub({
+      ...options.hub,
+      podName,
+      ownership: stores.ownership,
+      commands: stores.commands,
+      ...(backend && { backend }),
+      onEvent: onHubEvent,
+      onError,
+    });
+  } catch (cause) {
+    if (cause instanceof RangeError)
+      throw new ControlPlaneError('invalid_option', `hub.${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
+function createServices(options: ResolvedOptions, stores: Stores, wakeups: Wakeups): Services {
+  const { database, podName, jwtSecret, onEvent, onError } = options;
+  const passwords = new Passwords();
+  const accessTokens = new AccessTokens(jwtSecret);
+  const logins = new Logins({
+    users: stores.users,
+    logins: stores.logins,
+    passwords,
+    throttle: new LoginThrottle(),
+    accessTokens,
+    refreshKey: deriveKey(jwtSecret, 'refresh-tokens'),
+    onEvent,
+  });
+  return {
+    podName,
+    users: stores.users,
+    accessTokens,
+    logins,
+    setup: new Setup({ users: stores.users, store: stores.setup, passwords, logins, onEvent }),
+    sessions: new Sessions({ sessions: stores.sessions, templates: stores.templates, wakeups, onEvent }),
+    templates: stores.templates,
+    agents: stores.agents,
+    agentKeys: new AgentKeys(stores.agents, deriveKey(options.agentKeySecret, 'agent-keys')),
+    tickets: new Tickets(stores.tickets),
+    ready: async () => void (await database.query('select 1')),
+    onEvent,
+    onError,
+  };
+}

@@ -1,0 +1,89 @@
+import type { InventoryEntry, SessionState } from '@streamspace/protocol';
+import type { AgentLoad } from './scheduling.js';
+import type { Session } from './session.js';
+import type { Template } from './template.js';
+
+/** What a user asked for, checked. */
+export interface NewSession {
+  readonly id: string;
+  readonly userId: string;
+  readonly template: Template;
+  /** The only platform that will do. */
+  readonly platform: string | undefined;
+  /** Of everything that was asked for: the same request again gets the same session. */
+  readonly requestHash: Uint8Array;
+}
+
+/** A session as the reconciler sees it. */
+export interface HeldSession {
+  readonly id: string;
+  readonly agentId: string | null;
+  readonly generation: number;
+  readonly desired: 'running' | 'terminated';
+  readonly state: SessionState;
+  /** A command is open, or one that was sent on the agent's present connection ended a moment ago. */
+  readonly busy: boolean;
+}
+
+/** What a judgement was made of; the change happens only while all of it still holds. */
+export interface Judged {
+  readonly sessionId: string;
+  readonly agentId: string;
+  /** Of the agent's connection. */
+  readonly epoch: number;
+  readonly generation: number;
+}
+
+/**
+ * Sessions and their commands. Each method is one transaction: a session's row and the command that carries it out are
+ * written together or not at all.
+ */
+export interface SessionStore {
+  /**
+   * Places the session, reserves its place and enqueues its start.
+   *
+   * @returns the session of that id where there is one already, with `created: false`
+   * @throws Refusal `no_agents_available`, or `session_exists` when that one was asked for differently
+   */
+  create(
+    request: NewSession,
+    rank: (agents: readonly AgentLoad[]) => readonly AgentLoad[],
+  ): Promise<{ session: Session; created: boolean }>;
+  find(id: string): Promise<Session | undefined>;
+  /** The newest first; of one user, or of all. */
+  list(filter: { userId?: string }): Promise<Session[]>;
+  /** Asks for its end. Without effect when that was asked for already. `undefined` when it does not exist. */
+  stop(id: string): Promise<Session | undefined>;
+
+  /** What should be on this agent, and which of `ids` are known at all. */
+  heldBy(agentId: string, ids: readonly string[]): Promise<HeldSession[]>;
+  /** A new generation, started again. Resolves with whether it happened. */
+  restart(judged: Judged, newGeneration: number): Promise<boolean>;
+  /** Enqueues a stop of what the agent holds though it should not. */
+  stopHeld(judged: Judged, heldGeneration: number): Promise<boolean>;
+  /** The end that was asked for has come about. */
+  markTerminated(judged: Judged): Promise<boolean>;
+  markFailed(judged: Judged, error: { code: string; message: string }): Promise<boolean>;
+}
+
+export interface TemplateStore {
+  /** Writes each by its name. */
+  put(templates: readonly Template[]): Promise<void>;
+  /** By name. */
+  list(): Promise<Template[]>;
+  find(name: string): Promise<Template | undefined>;
+}
+
+/** Wakes whoever waits for a session to change, and the hub where commands wait. Hints: they may be lost. */
+export interface Wakeups {
+  sessionChanged(sessionId: string): void;
+  commandsWaiting(agentId: string): void;
+}
+
+/** What an agent reported, as the hub passes it on. */
+export interface Inventory {
+  readonly agentId: string;
+  readonly epoch: number;
+  readonly sessions: readonly InventoryEntry[];
+  readonly changedSince: ReadonlySet<string>;
+}

@@ -1,0 +1,60 @@
+/** What the control plane tells whoever runs it, for logs and counters. Nothing in it is secret. */
+export type ControlPlaneEvent =
+  | { readonly type: 'migrated'; readonly versions: readonly string[] }
+  | { readonly type: 'agent_online'; readonly agentId: string; readonly epoch: number }
+  | {
+      readonly type: 'agent_offline';
+      readonly agentId: string;
+      readonly epoch: number;
+      readonly reason: string;
+    }
+  | { readonly type: 'agent_registered'; readonly agentId: string; readonly platform: string }
+  | { readonly type: 'agent_refused'; readonly agentId: string; readonly code: string }
+  | { readonly type: 'admin_created'; readonly username: string }
+  | { readonly type: 'login'; readonly username: string }
+  | { readonly type: 'login_refused'; readonly username: string; readonly code: string }
+  | {
+      readonly type: 'session_created';
+      readonly sessionId: string;
+      readonly user: string;
+      readonly agentId: string;
+    }
+  | { readonly type: 'session_stopping'; readonly sessionId: string; readonly user: string }
+  | {
+      /** The reconciler changed something, because agent and database did not agree. */
+      readonly type: 'session_reconciled';
+      readonly sessionId: string;
+      readonly agentId: string;
+      readonly action: 'restarted' | 'stop_sent' | 'terminated' | 'failed';
+      readonly reason: string;
+    }
+  | {
+      /** Sessions that an agent holds and the database does not know. They are left alone. */
+      readonly type: 'sessions_unknown';
+      readonly agentId: string;
+      readonly sessionIds: readonly string[];
+    }
+  | {
+      readonly type: 'viewer_connected';
+      readonly sessionId: string;
+      readonly user: string;
+      readonly mode: 'control' | 'view';
+    }
+  | {
+      readonly type: 'viewer_disconnected';
+      readonly sessionId: string;
+      readonly user: string;
+      readonly mode: 'control' | 'view';
+      /** WebSocket close code that the viewer was sent, and its reason. */
+      readonly code: number;
+      readonly reason: string;
+      readonly bytesToViewer: number;
+      readonly bytesFromViewer: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: 'viewer_refused';
+      readonly sessionId: string;
+      readonly code: number;
+      readonly reason: string;
+    };

@@ -1,0 +1,77 @@
+import { parse, serialize } from 'cookie';
+import { Router, type Request, type Response } from 'express';
+import type { LoggedIn } from '../auth/logins.js';
+import { Fields } from './fields.js';
+import { mountOf } from './mount.js';
+import type { Services } from './services.js';
+import { loginView } from './views.js';
+
+const COOKIE = 'streamspace_refresh';
+/** Longest password, in characters: hashing is not to be made expensive by its length. */
+const PASSWORD_CHARS = 1_024;
+const SHORTEST_NEW_PASSWORD_CHARS = 8;
+const USERNAME = /^[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?$/;
+
+function setCookie(request: Request, response: Response, value: string, expires: Date): void {
+  response.append(
+    'Set-Cookie',
+    serialize(COOKIE, value, {
+      httpOnly: true,
+      sameSite: 'strict',
+      secure: request.secure,
+      path: `${mountOf(response)}/api/v1/auth`,
+      expires,
+    }),
+  );
+}
+
+function sendLogin(request: Request, response: Response, login: LoggedIn, status: number): void {
+  setCookie(request, response, login.refreshToken, login.refreshExpiresAt);
+  response.status(status).json(loginView(login));
+}
+
+const refreshTokenOf = (request: Request): string | undefined => parse(request.headers.cookie ?? '')[COOKIE];
+
+/** Setting up, logging in and out. */
+export function loginRoutes({ setup, logins }: Services): Router {
+  const router = Router();
+
+  router.get('/setup', async (_request, response) => {
+    response.json({ required: await setup.isRequired() });
+  });
+
+  router.post('/setup', async (request, response) => {
+    const fields = new Fields(request.body);
+    const token = fields.text('token', { max: 200, secret: true });
+    const username = fields.matching(
+      'username',
+      USERNAME,
+      '1 to 64 letters, digits and . _ @ -, with a letter or digit at both ends',
+    );
+    const password = fields.text('password', {
+      min: SHORTEST_NEW_PASSWORD_CHARS,
+      max: PASSWORD_CHARS,
+      secret: true,
+    });
+    sendLogin(request, response, await setup.createAdmin(token, username, password), 201);
+  });
+
+  router.post('/auth/login', async (request, response) => {
+    const fields = new Fields(request.body);
+    const username = fields.text('username', { max: 200 });
+    const password = fields.text('password', { max: PASSWORD_CHARS, secret: true });
+    sendLogin(request, response, await logins.login(username, password, request.ip ?? ''), 200);
+  });
+
+  router.post('/auth/refresh', async (request, response) => {
+    sendLogin(request, response, await logins.refresh(refreshTokenOf(request)), 200);
+  });
+
+  router.post('/auth/logout', async (request, response) => {
+    await logins.logout(refreshTokenOf(request));
+    setCookie(request, response, '', new Date(0));
+    response.status(204).end();
+  });
+
+  return router;
+}

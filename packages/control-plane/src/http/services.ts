@@ -1,0 +1,28 @@
+import type { AccessTokens } from '../auth/access-tokens.js';
+import type { AgentKeys } from '../auth/agent-keys.js';
+import type { Logins } from '../auth/logins.js';
+import type { UserStore } from '../auth/ports.js';
+import type { Setup } from '../auth/setup.js';
+import type { Tickets } from '../auth/tickets.js';
+import type { TemplateStore } from '../domain/ports.js';
+import type { Sessions } from '../domain/sessions.js';
+import type { ControlPlaneEvent } from '../events.js';
+import type { AgentsStore } from '../stores/agents-store.js';
+
+/** What the endpoints call. */
+export interface Services {
+  readonly podName: string;
+  readonly users: UserStore;
+  readonly setup: Setup;
+  readonly logins: Logins;
+  readonly accessTokens: AccessTokens;
+  readonly sessions: Sessions;
+  readonly templates: TemplateStore;
+  readonly agents: AgentsStore;
+  readonly agentKeys: AgentKeys;
+  readonly tickets: Tickets;
+  /** Resolves when requests can be served; rejects with why not. */
+  readonly ready: () => Promise<void>;
+  readonly onEvent: (event: ControlPlaneEvent) => void;
+  readonly onError: (error: unknown, where: string) => void;
+}

@@ -1,0 +1,92 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { AgentHub } from '@streamspace/hub';
+import { Refusal } from '../domain/errors.js';
+import { toRefusal } from './problem.js';
+import { refuseUpgrade } from './refuse-upgrade.js';
+import type { Services } from './services.js';
+import type { ViewerEndpoint } from './viewer-endpoint.js';
+
+type Listener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+type Target =
+  | { readonly kind: 'agent'; readonly agentId: string }
+  | { readonly kind: 'viewer'; readonly sessionId: string; readonly ticket: string | null };
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What an upgrade is for; `undefined` when it is none of ours. */
+export function targetOf(url: string, mount: string): Target | undefined {
+  if (!URL.canParse(url, 'http://localhost')) return undefined;
+  const { pathname, searchParams } = new URL(url, 'http://localhost');
+  if (!pathname.startsWith(`${mount}/`)) return undefined;
+  const path = pathname.slice(mount.length);
+  if (path === '/api/v1/agents/connect')
+    return { kind: 'agent', agentId: searchParams.get('agent_id') ?? '' };
+  const match = /^(?:\/api\/v1)?\/vnc\/([^/]+)$/.exec(path);
+  const sessionId = match && decoded(match[1]!);
+  return sessionId ? { kind: 'viewer', sessionId, ticket: searchParams.get('ticket') } : undefined;
+}
+
+/** `/vdi` from `/vdi/`, `''` from `/`. */
+const normalMount = (path: string): string => path.replace(/\/+$/, '');
+
+/** Hands WebSocket upgrades of HTTP servers to the hub and to the viewers' endpoint, until it is closed. */
+export class Upgrades {
+  readonly #attached: { server: Server; listener: Listener }[] = [];
+  /** Sockets of agents that are being authenticated. */
+  readonly #pending = new Set<Duplex>();
+  readonly #services: Services;
+  readonly #hub: AgentHub;
+  readonly #viewers: ViewerEndpoint;
+
+  constructor(services: Services, hub: AgentHub, viewers: ViewerEndpoint) {
+    this.#services = services;
+    this.#hub = hub;
+    this.#viewers = viewers;
+  }
+
+  attach(server: Server, path: string): void {
+    const mount = normalMount(path);
+    const listener: Listener = (request, socket, head) => {
+      const target = targetOf(request.url ?? '/', mount);
+      if (target?.kind === 'agent') void this.#agent(request, socket, head, target.agentId);
+      else if (target) this.#viewers.handleUpgrade(request, socket, head, target.sessionId, target.ticket);
+      else if (server.listenerCount('upgrade') === 1)
+        refuseUpgrade(socket, new Refusal('not_found', 'There is no WebSocket at this path.'));
+    };
+    server.on('upgrade', listener);
+    this.#attached.push({ server, listener });
+  }
+
+  async #agent(request: IncomingMessage, socket: Duplex, head: Buffer, agentId: string): Promise<void> {
+    // Until the hub has it, nobody else listens; an unheard error would end the process.
+    socket.on('error', () => socket.destroy());
+    this.#pending.add(socket);
+    try {
+      const key = request.headers['x-agent-api-key'];
+      await this.#services.agentKeys.authenticate(agentId, typeof key === 'string' ? key : undefined);
+      if (!socket.destroyed) this.#hub.handleUpgrade(request, socket, head, agentId);
+    } catch (error) {
+      const refusal = toRefusal(error);
+      if (refusal.code === 'internal' || refusal.code === 'database_unavailable')
+        this.#services.onError(error, `authenticating agent ${agentId}`);
+      else this.#services.onEvent({ type: 'agent_refused', agentId, code: refusal.code });
+      refuseUpgrade(socket, refusal);
+    } finally {
+      this.#pending.delete(socket);
+    }
+  }
+
+  /** Takes no more upgrades. Connections that were handed on stay. */
+  close(): void {
+    for (const { server, listener } of this.#attached.splice(0)) server.off('upgrade', listener);
+    for (const socket of this.#pending) socket.destroy();
+  }
+}

@@ -1,0 +1,53 @@
+import type { LoggedIn } from '../auth/logins.js';
+import type { Session } from '../domain/session.js';
+import type { Template } from '../domain/template.js';
+import type { Agent, RegisteredAgent } from '../stores/agents-store.js';
+
+/** Bodies of the API, as clients get them. */
+
+/** @param mount the path under which the router is mounted */
+export const sessionView = (session: Session, mount: string) => ({
+  id: session.id,
+  user: session.user,
+  template: session.template,
+  state: session.state,
+  platform: session.platform,
+  agent_id: session.agentId,
+  generation: session.generation,
+  url: `${mount}/vnc-viewer/${session.id}`,
+  error: session.error,
+  created_at: session.createdAt.toISOString(),
+  updated_at: session.updatedAt.toISOString(),
+});
+
+export const loginView = ({ user, accessToken, expiresAt }: LoggedIn) => ({
+  token: accessToken,
+  expires_at: expiresAt.toISOString(),
+  user: { id: user.id, username: user.username, role: user.role },
+});
+
+export const templateView = (template: Template) => ({
+  name: template.name,
+  display_name: template.displayName,
+  description: template.description,
+  app_type: template.appType,
+  platform: template.platform,
+});
+
+export const agentView = (agent: Agent) => ({
+  agent_id: agent.agentId,
+  platform: agent.platform,
+  status: agent.status,
+  region: agent.region,
+  last_heartbeat: agent.lastHeartbeat?.toISOString() ?? null,
+  capacity: { max_sessions: agent.maxSessions, current_sessions: agent.sessions },
+});
+
+/** The one body in camel case: agents in the field send and expect it so. */
+export const registeredView = (agent: RegisteredAgent) => ({
+  id: agent.id,
+  agentId: agent.agentId,
+  platform: agent.platform,
+  status: agent.status,
+  createdAt: agent.createdAt.toISOString(),
+});

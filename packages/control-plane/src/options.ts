@@ -1,0 +1,110 @@
+import type { ControlPlaneOptions } from './control-plane.js';
+import { isDnsLabel } from './domain/session.js';
+import type { Template, TemplateSeed } from './domain/template.js';
+import { ControlPlaneError } from './errors.js';
+import type { ControlPlaneEvent } from './events.js';
+
+export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 'backend'> {
+  readonly podName: string;
+  readonly jwtSecret: string;
+  readonly agentKeySecret: string;
+  readonly templates: readonly Template[];
+  readonly vncIdleTimeoutMs: number;
+  readonly viewerWaitMs: number;
+  readonly allowedOrigins: ReadonlySet<string>;
+  readonly commandTimeoutMs: number;
+  readonly hub: NonNullable<ControlPlaneOptions['hub']>;
+  readonly onEvent: (event: ControlPlaneEvent) => void;
+  readonly onError: (error: unknown, where: string) => void;
+}
+
+const SECRET_CHARS = 32;
+const POD_NAME_CHARS = 253;
+/** What a Node timer can hold. */
+const LONGEST_MS = 2_147_483_647;
+
+/** Fills in defaults. @throws ControlPlaneError `invalid_option`, naming the option, its value and what is allowed */
+export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
+  const { database, podName, jwtSecret, agentKeySecret } = given;
+  if (typeof database?.query !== 'function' || typeof database.transaction !== 'function')
+    throw invalid(
+      'database',
+      typeof database,
+      'a Database, for example from pgliteDatabase() or pgDatabase()',
+    );
+  if (typeof podName !== 'string' || podName.length < 1 || podName.length > POD_NAME_CHARS)
+    throw invalid('podName', podName, `a text of 1 to ${POD_NAME_CHARS} characters`);
+  const onError = quietly(given.onError);
+  return {
+    database,
+    podName,
+    jwtSecret: secret('jwtSecret', jwtSecret),
+    agentKeySecret: agentKeySecret === undefined ? jwtSecret : secret('agentKeySecret', agentKeySecret),
+    templates: (given.templates ?? []).map(resolveTemplate),
+    vncIdleTimeoutMs: duration('vncIdleTimeoutMs', given.vncIdleTimeoutMs, 300_000, 0),
+    viewerWaitMs: duration('viewerWaitMs', given.viewerWaitMs, 20_000, 0),
+    commandTimeoutMs: duration('commandTimeoutMs', given.commandTimeoutMs, 120_000, 1),
+    allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
+    hub: given.hub ?? {},
+    ...(given.backend && { backend: given.backend }),
+    onError,
+    onEvent: (event) => {
+      try {
+        given.onEvent?.(event);
+      } catch (error) {
+        onError(error, `onEvent of ${event.type}`);
+      }
+    },
+  };
+}
+
+/** The caller's own function for errors cannot break us, and there is nobody left to tell. */
+function quietly(onError: ControlPlaneOptions['onError']): (error: unknown, where: string) => void {
+  return (error, where) => {
+    try {
+      onError?.(error, where);
+    } catch {
+      // Nothing can be told to a function that fails when it is told something.
+    }
+  };
+}
+
+function secret(name: string, value: unknown): string {
+  if (typeof value === 'string' && value.length >= SECRET_CHARS) return value;
+  const was = typeof value === 'string' ? `one of ${value.length}` : typeof value;
+  throw new ControlPlaneError(
+    'invalid_option',
+    `${name} must be a text of at least ${SECRET_CHARS} characters, not ${was}`,
+  );
+}
+
+function duration(name: string, value: number | undefined, fallback: number, least: number): number {
+  if (value === undefined) return fallback;
+  if (Number.isSafeInteger(value) && value >= least && value <= LONGEST_MS) return value;
+  throw invalid(name, value, `a whole number of ms from ${least} to ${LONGEST_MS}`);
+}
+
+function resolveOrigin(origin: string): string {
+  if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
+  throw invalid('allowedOrigins', origin, 'origins such as https://desk.example, without a path');
+}
+
+function resolveTemplate(seed: TemplateSeed): Template {
+  const { name } = seed;
+  if (typeof name !== 'string' || !isDnsLabel(name))
+    throw invalid('templates[].name', name, '1 to 63 lower-case letters, digits and hyphens');
+  return {
+    name,
+    displayName: seed.displayName ?? name,
+    description: seed.description ?? '',
+    appType: seed.appType ?? 'desktop',
+    platform: seed.platform ?? null,
+    manifest: seed.manifest ?? { metadata: { name }, spec: {} },
+  };
+}
+
+const invalid = (name: string, value: unknown, allowed: string): ControlPlaneError =>
+  new ControlPlaneError(
+    'invalid_option',
+    `${name} must be ${allowed}, not ${JSON.stringify(value) ?? String(value)}`,
+  );

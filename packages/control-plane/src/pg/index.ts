@@ -1,0 +1,1 @@
+export { pgDatabase, type PgDatabaseOptions } from './pg-database.js';

@@ -1,0 +1,47 @@
+import type { AgentOwnership, CommandQueue } from '@streamspace/hub';
+import type { LoginStore, SetupStore, TicketStore, UserStore } from '../auth/ports.js';
+import type { SessionStore, TemplateStore } from '../domain/ports.js';
+import { sqlAgentOwnership } from './agent-ownership.js';
+import { sqlAgentsStore, type AgentsStore } from './agents-store.js';
+import { sqlCommandQueue } from './command-queue.js';
+import type { Database } from './database.js';
+import { sqlSessionStore } from './sessions-store.js';
+import { sqlTemplateStore } from './templates-store.js';
+import { sqlLoginStore, sqlSetupStore, sqlTicketStore, sqlUserStore } from './users-store.js';
+
+export interface StoresOptions {
+  database: Database;
+  podName: string;
+  commandTimeoutMs: number;
+  /** An agent that was not heard of for this long counts as offline, in ms. */
+  staleAfterMs: number;
+  onSessionChanged?: (sessionId: string) => void;
+}
+
+/** Everything that is kept, over one database. */
+export interface Stores {
+  readonly users: UserStore;
+  readonly setup: SetupStore;
+  readonly logins: LoginStore;
+  readonly tickets: TicketStore;
+  readonly agents: AgentsStore;
+  readonly templates: TemplateStore;
+  readonly sessions: SessionStore;
+  readonly ownership: AgentOwnership;
+  readonly commands: CommandQueue;
+}
+
+export function createStores(options: StoresOptions): Stores {
+  const { database } = options;
+  return {
+    users: sqlUserStore(database),
+    setup: sqlSetupStore(database),
+    logins: sqlLoginStore(database),
+    tickets: sqlTicketStore(database),
+    agents: sqlAgentsStore(options),
+    templates: sqlTemplateStore(database),
+    sessions: sqlSessionStore(options),
+    ownership: sqlAgentOwnership(options),
+    commands: sqlCommandQueue(options),
+  };
+}

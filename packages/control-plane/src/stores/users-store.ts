@@ -1,0 +1,161 @@
+import type { LoginStore, SetupStore, TicketStore, User, UserStore } from '../auth/ports.js';
+import type { Role, ViewerMode } from '../domain/session.js';
+import type { Database, Queryable } from './database.js';
+
+interface UserRow extends Record<string, unknown> {
+  id: string;
+  username: string;
+  role: Role;
+  password_hash: string;
+}
+
+const toUser = ({ id, username, role }: UserRow): User => ({ id, username, role });
+
+async function hasAdmin(on: Queryable): Promise<boolean> {
+  return (await on.query(`select 1 from users where role = 'admin' limit 1`)).rows.length > 0;
+}
+
+export function sqlUserStore(database: Database): UserStore {
+  return {
+    async find(id) {
+      const { rows } = await database.query<UserRow>('select id, username, role from users where id = $1', [
+        id,
+      ]);
+      return rows[0] && toUser(rows[0]);
+    },
+    async findByName(username) {
+      const { rows } = await database.query<UserRow>(
+        'select id, username, role, password_hash from users where lower(username) = lower($1)',
+        [username],
+      );
+      return rows[0] && { ...toUser(rows[0]), passwordHash: rows[0].password_hash };
+    },
+    hasAdmin: () => hasAdmin(database),
+  };
+}
+
+/** Set-up takes the table of tokens as its lock: one administrator, and one valid token, whatever happens at once. */
+const LOCK_SETUP = 'lock table setup_tokens in exclusive mode';
+
+export function sqlSetupStore(database: Database): SetupStore {
+  return {
+    replaceToken: (hash, lifetimeMs) =>
+      database.transaction(async (tx) => {
+        await tx.query(LOCK_SETUP);
+        if (await hasAdmin(tx)) return false;
+        await tx.query('delete from setup_tokens');
+        await tx.query(
+          `insert into setup_tokens (token_hash, expires_at) values ($1, now() + $2 * interval '1 millisecond')`,
+          [hash, lifetimeMs],
+        );
+        return true;
+      }),
+    async check(tokenHash) {
+      if (await hasAdmin(database)) return 'setup_done';
+      const { rows } = await database.query(
+        'select 1 from setup_tokens where token_hash = $1 and expires_at > now()',
+        [tokenHash],
+      );
+      return rows.length > 0 ? 'ok' : 'token_invalid';
+    },
+    createAdmin: (tokenHash, { username, passwordHash }) =>
+      database.transaction(async (tx) => {
+        await tx.query(LOCK_SETUP);
+        if (await hasAdmin(tx)) return 'setup_done';
+        const token = await tx.query(
+          'select 1 from setup_tokens where token_hash = $1 and expires_at > now()',
+          [tokenHash],
+        );
+        if (token.rows.length === 0) return 'token_invalid';
+        await tx.query('delete from setup_tokens');
+        const { rows } = await tx.query<UserRow>(
+          `insert into users (username, password_hash, role) values ($1, $2, 'admin') returning id, username, role`,
+          [username, passwordHash],
+        );
+        return toUser(rows[0]!);
+      }),
+  };
+}
+
+interface LoginRow extends UserRow {
+  present: boolean;
+  last: boolean;
+  expires_at: Date;
+}
+
+export function sqlLoginStore(database: Database): LoginStore {
+  return {
+    async create({ id, userId, tokenHash, lifetimeMs }) {
+      await database.query(
+        `insert into logins (id, user_id, token_hash, expires_at)
+         values ($1, $2, $3, now() + $4 * interval '1 millisecond')`,
+        [id, userId, tokenHash, lifetimeMs],
+      );
+    },
+
+    rotate: (id, tokenHash, nextHash, graceMs) =>
+      database.transaction(async (tx) => {
+        const { rows } = await tx.query<LoginRow>(
+          `select u.id, u.username, u.role, l.expires_at, l.token_hash = $2 as present,
+                  l.previous_hash = $2 and l.token_hash = $3
+                    and l.rotated_at > now() - $4 * interval '1 millisecond' as last
+             from logins l join users u on u.id = l.user_id
+            where l.id = $1 and l.expires_at > now() for update of l`,
+          [id, tokenHash, nextHash, graceMs],
+        );
+        const login = rows[0];
+        if (!login) return { outcome: 'refused' };
+        const found = { user: toUser(login), expiresAt: login.expires_at };
+        if (login.last) return { outcome: 'tolerated', ...found };
+        if (!login.present) {
+          await tx.query('delete from logins where id = $1', [id]);
+          return { outcome: 'refused' };
+        }
+        await tx.query(
+          'update logins set previous_hash = token_hash, token_hash = $2, rotated_at = now() where id = $1',
+          [id, nextHash],
+        );
+        return { outcome: 'rotated', ...found };
+      }),
+
+    async delete(id, tokenHash) {
+      await database.query('delete from logins where id = $1 and (token_hash = $2 or previous_hash = $2)', [
+        id,
+        tokenHash,
+      ]);
+    },
+
+    async deleteExpired() {
+      await database.query('delete from logins where expires_at <= now()');
+    },
+  };
+}
+
+export function sqlTicketStore(database: Database): TicketStore {
+  return {
+    async create(hash, { sessionId, userId, mode }, lifetimeMs) {
+      const { rows } = await database.query<{ expires_at: Date }>(
+        `insert into viewer_tickets (token_hash, session_id, user_id, mode, expires_at)
+         values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond') returning expires_at`,
+        [hash, sessionId, userId, mode, lifetimeMs],
+      );
+      return rows[0]!.expires_at;
+    },
+    async take(hash) {
+      const { rows } = await database.query<{
+        session_id: string;
+        user_id: string;
+        mode: ViewerMode;
+        valid: boolean;
+      }>(
+        'delete from viewer_tickets where token_hash = $1 returning session_id, user_id, mode, expires_at > now() as valid',
+        [hash],
+      );
+      const row = rows[0];
+      return row?.valid ? { sessionId: row.session_id, userId: row.user_id, mode: row.mode } : undefined;
+    },
+    async deleteExpired() {
+      await database.query('delete from viewer_tickets where expires_at <= now()');
+    },
+  };
+}

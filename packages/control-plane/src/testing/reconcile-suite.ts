@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import type { TestRunner } from '@streamspace/hub/testing';
+import type { Judged } from '../domain/ports.js';
+import { extendDeadlines } from '../stores/command-queue.js';
+import type { Fixtures } from './fixtures.js';
+
+/** Changes that the reconciler makes: each only while what was judged still holds. */
+export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Promise<Fixtures>): void {
+  /** A session that runs, on an agent that has connected anew since. */
+  const setUp = async () => {
+    const on = await fixtures();
+    const user = await on.addUser();
+    const agent = await on.addAgent();
+    const { id } = await on.createSession(on.request({ userId: user.id, platform: agent.platform }));
+    const [start] = await on.commands.claim(agent.agentId, agent.epoch, 10);
+    await on.commands.finish(start!.commandId, agent.agentId, { state: 'completed' });
+    const before = (await on.sessions.heldBy(agent.agentId, []))[0];
+    const epoch = await on.reconnect(agent);
+    const judged: Judged = { sessionId: id, agentId: agent.agentId, epoch, generation: 1 };
+    const claim = () => on.commands.claim(agent.agentId, epoch, 10);
+    return { on, id, agent, judged, before, claim };
+  };
+
+  describe('reconciling', () => {
+    it('counts a session as busy while a command is open, and just after one on the same connection', async () => {
+      const { on, id, agent, before, judged } = await setUp();
+      assert.equal(before?.busy, true);
+      const [after] = await on.sessions.heldBy(agent.agentId, []);
+      assert.deepEqual(after, {
+        id,
+        agentId: agent.agentId,
+        generation: 1,
+        desired: 'running',
+        state: 'running',
+        busy: false,
+      });
+      await on.sessions.restart(judged, 2);
+      assert.equal((await on.sessions.heldBy(agent.agentId, []))[0]?.busy, true);
+    });
+
+    it('finds sessions that the agent names, wherever they belong', async () => {
+      const { on, id } = await setUp();
+      const elsewhere = await on.addAgent();
+      const found = await on.sessions.heldBy(elsewhere.agentId, [id, 'nobody-knows-this']);
+      assert.deepEqual(
+        found.map((session) => session.id),
+        [id],
+      );
+    });
+
+    it('starts a session again as a new generation, once', async () => {
+      const { on, id, judged, claim } = await setUp();
+      const both = await Promise.all([on.sessions.restart(judged, 2), on.sessions.restart(judged, 2)]);
+      assert.deepEqual(both.sort(), [false, true]);
+      const session = await on.sessions.find(id);
+      assert.equal(session?.state, 'pending');
+      assert.equal(session.generation, 2);
+      const [start, ...more] = await claim();
+      assert.equal(more.length, 0);
+      assert.equal(start?.generation, 2);
+      assert.deepEqual(start.payload['templateManifest'], on.template.manifest);
+    });
+
+    it('changes nothing on the word of an older connection, or about an older generation', async () => {
+      const { on, judged, claim } = await setUp();
+      const old = { ...judged, epoch: judged.epoch - 1 };
+      assert.equal(await on.sessions.restart(old, 2), false);
+      assert.equal(await on.sessions.markFailed(old, { code: 'x', message: 'x' }), false);
+      assert.equal(
+        await on.sessions.markFailed({ ...judged, generation: 0 }, { code: 'x', message: 'x' }),
+        false,
+      );
+      assert.deepEqual(await claim(), []);
+    });
+
+    it('does not start again what was stopped meanwhile', async () => {
+      const { on, id, judged } = await setUp();
+      await on.sessions.stop(id);
+      assert.equal(await on.sessions.restart(judged, 2), false);
+    });
+
+    it('ends what the agent does not hold any more', async () => {
+      const { on, id, agent, judged, claim } = await setUp();
+      await on.sessions.stop(id);
+      const [stop] = await claim();
+      assert.equal(await on.sessions.markTerminated(judged), false);
+      await on.commands.finish(stop!.commandId, agent.agentId, {
+        state: 'failed',
+        error: 'It hangs.',
+        code: 'hangs',
+      });
+      const session = await on.sessions.find(id);
+      assert.equal(session?.state, 'terminating');
+      assert.equal(session.error?.code, 'hangs');
+      assert.equal(await on.sessions.markTerminated(judged), true);
+      assert.equal((await on.sessions.find(id))?.state, 'terminated');
+    });
+
+    it('stops what the agent holds though it should not, with a generation that the agent takes', async () => {
+      const { on, judged, claim } = await setUp();
+      assert.equal(await on.sessions.stopHeld(judged, 1), false);
+      await on.sessions.markFailed(judged, { code: 'session_failed', message: 'It crashed.' });
+      assert.equal(await on.sessions.stopHeld(judged, 3), true);
+      const [stop] = await claim();
+      assert.equal(stop?.action, 'stop_session');
+      assert.equal(stop.generation, 3);
+    });
+
+    it('gives commands that were on their way when everything stopped their full time again', async () => {
+      const { on, judged } = await setUp();
+      await on.sessions.restart(judged, 2);
+      await extendDeadlines(on.database, Date.now() + 300_000);
+      const expired = await on.commands.expire(Date.now() + 200_000);
+      assert.ok(!expired.some((command) => command.sessionId === judged.sessionId));
+    });
+  });
+}

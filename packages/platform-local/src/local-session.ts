@@ -1,0 +1,153 @@
+import { type ByteChannel, PlatformError, type PlatformSession } from '@streamspace/agent-core';
+import { serveRfb } from '@streamspace/rfb';
+import { channelPair } from './channel-pair.js';
+import { BuiltInDesktop } from './desktop/built-in-desktop.js';
+import type { Home } from './home.js';
+import { KeptFile } from './kept-file.js';
+import type { ResolvedOptions } from './options.js';
+import { encodePng } from './png.js';
+
+/** What was asked for, as `wake` needs it again. */
+export interface SessionRecord {
+  readonly sessionId: string;
+  readonly width: number;
+  readonly height: number;
+  readonly persistentHome: boolean;
+}
+
+/**
+ * One session of the platform. States: hibernated ⇄ running. Running, it has a desktop in memory, its files follow the
+ * desktop, and viewers are served; hibernated, it is an entry in a list and a folder.
+ */
+export class LocalSession {
+  readonly record: SessionRecord;
+  readonly home: Home;
+  generation: number;
+  commandId: string;
+  readonly #options: ResolvedOptions;
+  readonly #viewers = new Set<{ channel: ByteChannel; over: Promise<void> }>();
+  #desktop: BuiltInDesktop | undefined;
+  #files: readonly KeptFile[] = [];
+
+  constructor(
+    record: SessionRecord,
+    change: { generation: number; commandId: string },
+    home: Home,
+    options: ResolvedOptions,
+  ) {
+    this.record = record;
+    this.generation = change.generation;
+    this.commandId = change.commandId;
+    this.home = home;
+    this.#options = options;
+  }
+
+  get state(): 'running' | 'hibernated' {
+    return this.#desktop ? 'running' : 'hibernated';
+  }
+
+  describe(): PlatformSession {
+    const { generation, commandId, state } = this;
+    const { sessionId } = this.record;
+    const details = { home: this.home.folder, viewers: this.#viewers.size };
+    return { sessionId, generation, commandId, state, details };
+  }
+
+  /** Loads what was kept and opens the desktop; nothing is left behind when the signal aborts. */
+  async open(signal: AbortSignal): Promise<void> {
+    if (this.#desktop) return;
+    const { record, home } = this;
+    const { textBytes, now, onError } = this.#options;
+    const unreadable = (error: unknown): void => onError(error, `files of session ${record.sessionId}`);
+    await home.create();
+    const text = (await home.readNotes(textBytes, unreadable)) ?? '';
+    const drawing = await home.readDrawing(unreadable);
+    signal.throwIfAborted();
+
+    const desktop = new BuiltInDesktop({
+      session: record.sessionId,
+      home: home.folder,
+      width: record.width,
+      height: record.height,
+      text,
+      textBytes,
+      drawing,
+      now,
+      textChanged: () => notesFile.touch(),
+      drawingChanged: () => drawingFile.touch(),
+    });
+    const notesFile = new KeptFile(
+      home.notes,
+      () => Buffer.from(desktop.notes.note.text),
+      (error) => onError(error, `notes of session ${record.sessionId}`),
+    );
+    const drawingFile = new KeptFile(
+      home.drawing,
+      () => encodePng(desktop.paint.drawing),
+      (error) => onError(error, `drawing of session ${record.sessionId}`),
+    );
+    this.#desktop = desktop;
+    this.#files = [notesFile, drawingFile];
+  }
+
+  /** Shows viewers out, writes what is not written yet, frees the desktop. */
+  async close(): Promise<void> {
+    const desktop = this.#desktop;
+    if (!desktop) return;
+    this.#desktop = undefined;
+    desktop.close();
+    await this.#viewersGone();
+    await Promise.all(this.#files.map((file) => file.flush()));
+    this.#files = [];
+  }
+
+  /** A connection to the desktop. Throws `connect_failed`. */
+  connect(): ByteChannel {
+    const { sessionId } = this.record;
+    const desktop = this.#desktop;
+    if (!desktop) {
+      throw new PlatformError('connect_failed', `session ${sessionId} is hibernated; wake it first`);
+    }
+    const most = this.#options.viewersPerSession;
+    if (this.#viewers.size >= most) {
+      const text = `session ${sessionId} has ${most} viewers; more are not allowed until one leaves`;
+      throw new PlatformError('connect_failed', text, true);
+    }
+    const [ours, theirs] = channelPair();
+    const report = (error: unknown, where: string): void =>
+      this.#options.onError(error, `${where} of a viewer of session ${sessionId}`);
+    const viewer = { channel: ours, over: this.#serve(ours, desktop, report) };
+    this.#viewers.add(viewer);
+    void viewer.over.then(() => this.#viewers.delete(viewer));
+    return theirs;
+  }
+
+  async #serve(
+    channel: ByteChannel,
+    desktop: BuiltInDesktop,
+    report: (error: unknown, where: string) => void,
+  ): Promise<void> {
+    const error = await serveRfb(channel, desktop, { onError: report });
+    if (error && 'code' in error) report(error, 'connection');
+    // Whoever was refused has been told; what is left is to hear that the far end has gone, or to cut it off.
+    await within(channel.closed, this.#options.leaveTimeoutMs);
+    channel.abort();
+    await channel.closed;
+  }
+
+  async #viewersGone(): Promise<void> {
+    const viewers = [...this.#viewers];
+    const gone = Promise.all(viewers.map((viewer) => viewer.over));
+    await within(gone, this.#options.leaveTimeoutMs);
+    for (const { channel } of viewers) channel.abort(new Error('the session has ended'));
+    await gone;
+  }
+}
+
+/** Resolves when `done` has settled, or after `ms` milliseconds. */
+async function within(done: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([done, late]);
+  clearTimeout(timer);
+}
