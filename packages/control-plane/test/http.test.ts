@@ -113,7 +113,7 @@ describe('errors', () => {
     });
     expect(body).toMatchObject({
       code: 'invalid_field',
-      detail: 'password must be a text of 8 to 1024 characters.',
+      detail: 'password must be a text of 10 to 1024 characters.',
     });
   });
 

@@ -9,7 +9,7 @@ import { loginView } from './views.js';
 const COOKIE = 'streamspace_refresh';
 /** Longest password, in characters: hashing is not to be made expensive by its length. */
 const PASSWORD_CHARS = 1_024;
-const SHORTEST_NEW_PASSWORD_CHARS = 8;
+const SHORTEST_NEW_PASSWORD_CHARS = 10;
 const USERNAME = /^[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?$/;
 
 function setCookie(request: Request, response: Response, value: string, expires: Date): void {
