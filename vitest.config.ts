@@ -10,7 +10,7 @@ const project = (name: string, include: string[], limits: { testTimeout?: number
 });
 
 export default defineConfig({
-  ssr: { resolve: { conditions: ['@streamspace/source', 'node', 'import', 'module', 'default'] } },
+  ssr: { resolve: { conditions: ['@streamspace/source'] } },
   test: {
     passWithNoTests: true,
     retry: 0,

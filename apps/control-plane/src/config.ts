@@ -1,0 +1,130 @@
+import { hostname } from 'node:os';
+import { parseDuration } from './duration.js';
+import { ConfigError, readPlace } from './early/place.mjs';
+import { LOG_LEVELS, type LogLevel } from './log.js';
+
+/** Shortest heartbeat timeout, in ms: agents report three times within it. */
+const SHORTEST_HEARTBEAT_TIMEOUT_MS = 3_000;
+/** A shorter secret could be found by trying. */
+const SHORTEST_SECRET_CHARS = 32;
+
+/** A PostgreSQL server, as the DB_ variables name it. */
+export interface ExternalDatabase {
+  readonly host: string;
+  readonly port: number;
+  readonly name: string;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly maxConnections: number;
+}
+
+/** Everything that the environment says, read once. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Absolute. Used in embedded mode only. */
+  readonly dataFolder: string;
+  /** Absent: embedded mode, with a database of our own in the data folder. */
+  readonly externalDatabase: ExternalDatabase | undefined;
+  /** Absent only in embedded mode, which makes one. */
+  readonly jwtSecret: string | undefined;
+  readonly podName: string;
+  readonly logLevel: LogLevel;
+  readonly heartbeatTimeoutMs: number;
+  readonly vncIdleTimeoutMs: number;
+  readonly allowedOrigins: readonly string[];
+}
+
+/**
+ * Reads StreamSpace's variables; empty ones count as absent.
+ *
+ * @param folder what relative paths start from
+ * @throws ConfigError naming the variable, its value (not a secret's) and what is allowed
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, folder: string): Config {
+  const text = (name: string, fallback: string) => env[name] || fallback;
+  const externalDatabase = env['DB_HOST'] ? readDatabase(env['DB_HOST'], env) : undefined;
+  return {
+    ...readPlace(env, folder),
+    externalDatabase,
+    jwtSecret: readSecret(env, externalDatabase !== undefined),
+    podName: readPodName(text('POD_NAME', hostname())),
+    logLevel: readLogLevel(text('LOG_LEVEL', 'info')),
+    heartbeatTimeoutMs: duration(
+      'AGENT_HEARTBEAT_TIMEOUT',
+      text('AGENT_HEARTBEAT_TIMEOUT', '30s'),
+      SHORTEST_HEARTBEAT_TIMEOUT_MS,
+    ),
+    vncIdleTimeoutMs: duration('VNC_PROXY_TIMEOUT', text('VNC_PROXY_TIMEOUT', '5m'), 0),
+    allowedOrigins: readOrigins(text('STREAMSPACE_ALLOWED_ORIGINS', '')),
+  };
+}
+
+function readDatabase(host: string, env: Readonly<Record<string, string | undefined>>): ExternalDatabase {
+  const user = env['DB_USER'];
+  if (!user)
+    throw new ConfigError('DB_USER', '', 'missing; with DB_HOST the name of a PostgreSQL user is needed');
+  return {
+    host,
+    user,
+    port: wholeNumber('DB_PORT', env['DB_PORT'] || '5432', 1, 65_535),
+    name: env['DB_NAME'] || 'streamspace',
+    password: env['DB_PASSWORD'] || undefined,
+    maxConnections: wholeNumber('DB_MAX_OPEN_CONNS', env['DB_MAX_OPEN_CONNS'] || '25', 1, 10_000),
+  };
+}
+
+function readSecret(
+  env: Readonly<Record<string, string | undefined>>,
+  required: boolean,
+): string | undefined {
+  const secret = env['JWT_SECRET'] || undefined;
+  const allowed = `allowed are ${SHORTEST_SECRET_CHARS} characters or more, for example from: openssl rand -base64 32`;
+  if (secret === undefined) {
+    if (required) throw new ConfigError('JWT_SECRET', '', `missing; with DB_HOST it is needed; ${allowed}`);
+    return undefined;
+  }
+  if (secret.length < SHORTEST_SECRET_CHARS)
+    throw new ConfigError('JWT_SECRET', '(not shown)', `${secret.length} characters long; ${allowed}`);
+  return secret;
+}
+
+function readPodName(value: string): string {
+  if (!/^[\x21-\x7e]{1,253}$/.test(value))
+    throw new ConfigError('POD_NAME', value, 'allowed are 1 to 253 visible ASCII characters');
+  return value;
+}
+
+function readLogLevel(value: string): LogLevel {
+  const level = LOG_LEVELS.find((name) => name === value.toLowerCase());
+  if (level === undefined) throw new ConfigError('LOG_LEVEL', value, `allowed are ${LOG_LEVELS.join(', ')}`);
+  return level;
+}
+
+function readOrigins(value: string): string[] {
+  const origins = value.split(',').flatMap((part) => part.trim() || []);
+  for (const origin of origins) {
+    if (!/^https?:/.test(origin) || !URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw new ConfigError(
+        'STREAMSPACE_ALLOWED_ORIGINS',
+        value,
+        `"${origin}" is not an origin; allowed are origins with commas between, for example https://desk.example`,
+      );
+  }
+  return origins;
+}
+
+function duration(variable: string, value: string, leastMs: number): number {
+  const ms = parseDuration(value);
+  if (ms === undefined || ms < leastMs) {
+    const least = leastMs > 0 ? `, of ${leastMs / 1000}s or more` : '';
+    throw new ConfigError(variable, value, `allowed is a duration${least}, for example 30s, 5m or 1h30m`);
+  }
+  return ms;
+}
+
+function wholeNumber(variable: string, value: string, least: number, most: number): number {
+  if (!/^\d{1,9}$/.test(value) || Number(value) < least || Number(value) > most)
+    throw new ConfigError(variable, value, `allowed is a whole number from ${least} to ${most}`);
+  return Number(value);
+}

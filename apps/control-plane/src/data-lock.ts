@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { checkDataFolder, ConfigError } from './early/place.mjs';
+import { LockHeldError, takeLockFolder, type HeldLock } from './early/lock-folder.mjs';
+
+/** How long a living holder is waited for, in ms: it may be about to end. */
+const WAIT_FOR_HOLDER_MS = 2_000;
+
+/**
+ * Takes the data folder for this process, and creates it where it is missing. The lock is the folder `lock` in it and
+ * says who holds it; a holder that has died is replaced at once.
+ *
+ * @throws ConfigError when the folder cannot be used, or another process uses it
+ */
+export async function lockDataFolder(
+  dataFolder: string,
+  options: { signal?: AbortSignal; waitMs?: number } = {},
+): Promise<HeldLock> {
+  checkDataFolder(dataFolder);
+  try {
+    return await takeLockFolder(join(dataFolder, 'lock'), {
+      waitMs: options.waitMs ?? WAIT_FOR_HOLDER_MS,
+      ...(options.signal && { signal: options.signal }),
+    });
+  } catch (error) {
+    if (error instanceof LockHeldError) {
+      throw new ConfigError(
+        'STREAMSPACE_DATA_DIR',
+        dataFolder,
+        `in use by pid ${error.holder.pid} on ${error.holder.host} since ${error.holder.since}; stop that, or choose another folder`,
+      );
+    }
+    if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM')) {
+      throw new ConfigError(
+        'STREAMSPACE_DATA_DIR',
+        dataFolder,
+        `holds files of another user (${error.code}); allowed is a folder that this user may write to`,
+      );
+    }
+    throw error;
+  }
+}

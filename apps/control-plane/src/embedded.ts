@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { createAgent, type AgentEvent } from '@streamspace/agent-core';
+import type { ControlPlane } from '@streamspace/control-plane';
+import { pgliteDatabase } from '@streamspace/control-plane/pglite';
+import { localPlatform } from '@streamspace/platform-local';
+import { dialableHost } from './address.js';
+import { lockDataFolder } from './data-lock.js';
+import { checkPort } from './early/place.mjs';
+import { describeError } from './log.js';
+import type { Mode, Start } from './mode.js';
+import { readSecretFile, writeSecretFile } from './secret-file.js';
+
+/** The agent of this process, as the API shows it. */
+const AGENT_ID = 'local';
+
+/** How long the start waits for its own agent, in ms. Past it: a warning, and the agent goes on trying. */
+const WAIT_FOR_AGENT_MS = 10_000;
+
+/**
+ * Everything in one process and one folder: PGlite in `db`, sessions' homes in `homes`, the secrets beside them,
+ * and an agent for this machine that dials in as any other would.
+ */
+export async function embeddedMode(start: Start): Promise<Mode> {
+  const { config, log, closing, stop } = start;
+  const lock = await lockDataFolder(config.dataFolder, { signal: stop });
+  closing.add('the lock of the data folder', () => lock.release());
+  log.info(`Data folder: ${config.dataFolder}`);
+  // Before a database is made that a person who has to choose another port would not expect.
+  await checkPort(config);
+
+  const startedAt = performance.now();
+  const database = await pgliteDatabase({ dataFolder: join(config.dataFolder, 'db') });
+  closing.add('the database', () => database[Symbol.asyncDispose]());
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  log.info(`Connected to database (PGlite in the data folder, opened in ${seconds} s)`);
+
+  return {
+    database,
+    jwtSecret: config.jwtSecret ?? ownSecret(join(config.dataFolder, 'jwt-secret')),
+    begin: (controlPlane, port) => beginAgent(start, controlPlane, port),
+  };
+}
+
+function ownSecret(path: string): string {
+  const kept = readSecretFile(path);
+  if (kept !== undefined) return kept;
+  const made = randomBytes(32).toString('base64url');
+  writeSecretFile(path, made);
+  return made;
+}
+
+/** Starts the agent and resolves once it is connected, or has had its time. */
+async function beginAgent(start: Start, controlPlane: ControlPlane, port: number): Promise<void> {
+  const { config, log, closing, stop } = start;
+  const platform = localPlatform({
+    dataFolder: config.dataFolder,
+    onError: (error, where) => log.error(`Local desktop, ${where}: ${describeError(error)}`),
+  });
+  closing.add('the local platform', () => platform.close?.());
+
+  const ending = new AbortController();
+  const waiting = new AbortController();
+  const running = runAgent({
+    key: await agentKey(config.dataFolder, controlPlane),
+    newKey: () => newAgentKey(config.dataFolder, controlPlane),
+    run: (apiKey) =>
+      createAgent({
+        agentId: AGENT_ID,
+        apiKey,
+        controlPlaneUrl: `ws://${dialableHost(config.host)}:${port}`,
+        platform,
+        region: 'local',
+        onEvent: (event) => {
+          if (event.type === 'connected') waiting.abort();
+          logAgentEvent(event, start);
+        },
+        onError: (error, where) => log.error(`Local agent, ${where}: ${describeError(error)}`),
+      }).run(ending.signal),
+  }).catch((error: unknown) => log.error(`The local agent has stopped: ${describeError(error)}`));
+  closing.add('the local agent', () => {
+    ending.abort();
+    return running;
+  });
+
+  await aborted(AbortSignal.any([waiting.signal, stop, AbortSignal.timeout(WAIT_FOR_AGENT_MS)]));
+  if (waiting.signal.aborted) log.info(`Agent ${AGENT_ID} connected; desktops run on this machine, built in`);
+  else if (!stop.aborted)
+    log.warn(`Agent ${AGENT_ID} did not connect within ${WAIT_FOR_AGENT_MS / 1000} s; it goes on trying`);
+}
+
+/** A key that the database does not know (it was restored, or made anew) is replaced once. */
+async function runAgent(options: {
+  key: string;
+  newKey: () => Promise<string>;
+  run: (key: string) => Promise<void>;
+}): Promise<void> {
+  try {
+    await options.run(options.key);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'unauthorized')) throw error;
+    await options.run(await options.newKey());
+  }
+}
+
+async function agentKey(dataFolder: string, controlPlane: ControlPlane): Promise<string> {
+  return readSecretFile(join(dataFolder, 'agent-key')) ?? (await newAgentKey(dataFolder, controlPlane));
+}
+
+async function newAgentKey(dataFolder: string, controlPlane: ControlPlane): Promise<string> {
+  const key = await controlPlane.agents.issueKey(AGENT_ID);
+  writeSecretFile(join(dataFolder, 'agent-key'), key);
+  return key;
+}
+
+function logAgentEvent(event: AgentEvent, { log, stop }: Start): void {
+  if (event.type === 'disconnected' && !stop.aborted)
+    log.warn(`Local agent disconnected (${event.reason}); reconnect in ${event.retryInMs} ms`);
+  else if (event.type === 'command_done' && !event.ok)
+    log.warn(
+      `Local agent could not carry out command ${event.commandId}: ${event.detail ?? 'no reason given'}`,
+    );
+  else log.debug(`Local agent: ${JSON.stringify(event)}`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

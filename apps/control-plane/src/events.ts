@@ -1,0 +1,59 @@
+import type { ControlPlaneEvent } from '@streamspace/control-plane';
+import type { Log } from './log.js';
+
+/**
+ * Writes the control plane's events as the lines that operators of StreamSpace look for. Once `stop` has aborted,
+ * agents that leave are no reason to warn.
+ */
+export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'migrated':
+        return log.info(`Database migrated: ${event.versions.join(', ')}`);
+      case 'agent_registered':
+        return log.info(`[AgentHub] Agent registered: ${event.agentId} (platform: ${event.platform})`);
+      case 'agent_online':
+        return log.info(
+          `[AgentHub] Agent connected: ${event.agentId} (epoch ${event.epoch}), heartbeat received`,
+        );
+      case 'agent_offline':
+        return log[stop.aborted ? 'info' : 'warn'](
+          `[AgentHub] Agent disconnected: ${event.agentId} (epoch ${event.epoch}): ${event.reason}`,
+        );
+      case 'agent_refused':
+        return log.warn(`[AgentHub] Agent refused: ${event.agentId} (${event.code})`);
+      case 'admin_created':
+        return log.info(`Administrator ${event.username} created; the setup link is used up`);
+      case 'login':
+        return log.info(`User ${event.username} logged in`);
+      case 'login_refused':
+        return log.warn(`Login refused for ${event.username} (${event.code})`);
+      case 'session_created':
+        return log.info(`Session ${event.sessionId} created for ${event.user} on agent ${event.agentId}`);
+      case 'session_stopping':
+        return log.info(`Session ${event.sessionId} is to stop (${event.user})`);
+      case 'session_reconciled':
+        return log.warn(
+          `Session ${event.sessionId} reconciled with agent ${event.agentId}: ${event.action} (${event.reason})`,
+        );
+      case 'sessions_unknown':
+        return log.warn(
+          `Agent ${event.agentId} holds sessions that the database does not know: ${event.sessionIds.join(', ')}`,
+        );
+      case 'viewer_connected':
+        return log.info(
+          `VNC proxy connection established for session ${event.sessionId} (vnc_proxy, ${event.user}, ${event.mode})`,
+        );
+      case 'viewer_disconnected':
+        return log.info(
+          `VNC proxy connection closed for session ${event.sessionId} (vnc_proxy, ${event.user}, ${event.mode}): ` +
+            `${event.code} ${event.reason}, ${event.bytesToViewer} bytes out, ${event.bytesFromViewer} bytes in, ` +
+            `${Math.round(event.durationMs / 1000)} s`,
+        );
+      case 'viewer_refused':
+        return log.warn(
+          `VNC proxy connection refused for session ${event.sessionId} (vnc_proxy): ${event.code} ${event.reason}`,
+        );
+    }
+  };
+}

@@ -1,0 +1,21 @@
+import type { ControlPlane, Database } from '@streamspace/control-plane';
+import type { Closing } from './closing.js';
+import type { Config } from './config.js';
+import type { Log } from './log.js';
+
+/** What every step of the start is given. What a step opens, it adds to `closing` at once. */
+export interface Start {
+  readonly config: Config;
+  readonly log: Log;
+  readonly closing: Closing;
+  /** Aborts when the process is to stop. */
+  readonly stop: AbortSignal;
+}
+
+/** What differs between the embedded mode and the one with a database server. */
+export interface Mode {
+  readonly database: Database;
+  readonly jwtSecret: string;
+  /** Starts what else belongs to the mode once the control plane listens; resolves when it is of use. */
+  begin(controlPlane: ControlPlane, port: number): Promise<void>;
+}

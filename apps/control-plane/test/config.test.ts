@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config.js';
+import { parseDuration } from '../src/duration.js';
+
+const SECRET = 'a-secret-of-more-than-thirty-two-characters';
+const read = (env: Record<string, string>) => readConfig(env, '/srv/desk');
+
+describe('without any variable', () => {
+  it('is embedded, on this machine only, with a folder of its own', () => {
+    const config = read({});
+    expect(config).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      dataFolder: '/srv/desk/.streamspace',
+      externalDatabase: undefined,
+      jwtSecret: undefined,
+      logLevel: 'info',
+      heartbeatTimeoutMs: 30_000,
+      vncIdleTimeoutMs: 300_000,
+      allowedOrigins: [],
+    });
+    expect(config.podName).not.toBe('');
+  });
+
+  it('counts empty variables as absent', () => {
+    expect(read({ PORT: '', DB_HOST: '', JWT_SECRET: '', LOG_LEVEL: '' })).toEqual(read({}));
+  });
+});
+
+describe('with DB_HOST', () => {
+  it('takes the server from the DB_ variables and listens everywhere', () => {
+    const env = { DB_HOST: 'db', DB_USER: 'desk', DB_PASSWORD: 'p', JWT_SECRET: SECRET };
+    expect(read(env)).toMatchObject({
+      host: '0.0.0.0',
+      jwtSecret: SECRET,
+      externalDatabase: {
+        host: 'db',
+        port: 5432,
+        name: 'streamspace',
+        user: 'desk',
+        password: 'p',
+        maxConnections: 25,
+      },
+    });
+  });
+
+  it('needs a secret and a user', () => {
+    expect(() => read({ DB_HOST: 'db', DB_USER: 'desk' })).toThrow(
+      /^JWT_SECRET=: missing; .*32 characters or more/,
+    );
+    expect(() => read({ DB_HOST: 'db', JWT_SECRET: SECRET })).toThrow(/^DB_USER=: missing/);
+  });
+});
+
+describe('a value that is not allowed', () => {
+  it.each([
+    ['PORT', '99999', 'a whole number from 0 to 65535'],
+    ['PORT', '8080a', 'a whole number'],
+    ['HOST', 'a host', 'an address of this machine'],
+    ['LOG_LEVEL', 'loud', 'debug, info, warn, error'],
+    ['AGENT_HEARTBEAT_TIMEOUT', '30', 'a duration, of 3s or more, for example 30s'],
+    ['AGENT_HEARTBEAT_TIMEOUT', '1s', 'of 3s or more'],
+    ['VNC_PROXY_TIMEOUT', '-5m', 'a duration, for example 30s'],
+    ['STREAMSPACE_ALLOWED_ORIGINS', 'https://a.example,desk', '"desk" is not an origin'],
+    ['STREAMSPACE_ALLOWED_ORIGINS', 'https://a.example/x', 'is not an origin'],
+    ['POD_NAME', 'a b', '1 to 253 visible ASCII characters'],
+  ])('%s=%s is refused by name, with what is allowed', (name, value, allowed) => {
+    expect(() => read({ [name]: value })).toThrow(`${name}=${value}: `);
+    expect(() => read({ [name]: value })).toThrow(allowed);
+  });
+
+  it('is not shown when it is a secret', () => {
+    expect(() => read({ JWT_SECRET: 'tooshort' })).toThrow(/^JWT_SECRET=\(not shown\): 8 characters long/);
+  });
+});
+
+describe('a duration', () => {
+  it.each([
+    ['30s', 30_000],
+    ['5m', 300_000],
+    ['1h30m', 5_400_000],
+    ['1.5h', 5_400_000],
+    ['250ms', 250],
+    ['0', 0],
+  ])('%s is %d ms', (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  it.each(['', '5', 's', '5 m', '1d', '-1s', '9999999h'])('"%s" is none', (text) =>
+    expect(parseDuration(text)).toBeUndefined(),
+  );
+});

@@ -1,0 +1,144 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockDataFolder } from '../src/data-lock.js';
+import { readLockFolder } from '../src/early/lock-folder.mjs';
+
+const module = new URL('../src/early/lock-folder.mjs', import.meta.url).href;
+
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'streamspace-lock-'));
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A process that takes the lock, says so, and then does what `then` says. */
+function holder(then: string, waitMs = 0): ChildProcess {
+  const code = `
+    import { appendFileSync } from 'node:fs';
+    import { takeLockFolder } from ${JSON.stringify(module)};
+    const note = (text) => appendFileSync(${JSON.stringify(join(folder, 'notes'))}, text + process.pid + '\\n');
+    const lock = await takeLockFolder(${JSON.stringify(join(folder, 'lock'))}, { waitMs: ${waitMs} });
+    console.log('held');
+    ${then}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  return child;
+}
+
+async function held(child: ChildProcess): Promise<void> {
+  if (!child.stdout) throw new Error('no output');
+  await once(createInterface(child.stdout), 'line');
+}
+
+describe('the lock of the data folder', () => {
+  it('is taken, and free again when it is released', async () => {
+    const first = await lockDataFolder(folder);
+    expect(readLockFolder(join(folder, 'lock'))).toMatchObject({ pid: process.pid, host: hostname() });
+    first.release();
+    first.release();
+    expect(readdirSync(folder)).toEqual([]);
+    (await lockDataFolder(folder)).release();
+  });
+
+  it('of a living process is refused by its pid and since when, in one line', async () => {
+    const child = holder('setInterval(() => {}, 1000);');
+    await held(child);
+    const refusal = await lockDataFolder(folder, { waitMs: 100 }).catch((error: unknown) => error);
+    expect(String(refusal)).toMatch(
+      new RegExp(`in use by pid ${child.pid} on .* since \\d{4}-\\d\\d-\\d\\dT`),
+    );
+    expect(String(refusal)).not.toContain('\n');
+  });
+
+  it('is waited for when its holder is about to end', async () => {
+    const child = holder('setTimeout(() => lock.release(), 300);');
+    await held(child);
+    const lock = await lockDataFolder(folder);
+    expect(lock.owner.pid).toBe(process.pid);
+    lock.release();
+  });
+
+  it('is taken over at once from a holder that was killed', async () => {
+    const child = holder('setInterval(() => {}, 1000);');
+    await held(child);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const lock = await lockDataFolder(folder, { waitMs: 0 });
+    expect(lock.owner.pid).toBe(process.pid);
+    lock.release();
+  });
+
+  it('is taken over when the pid belongs to another process by now', async () => {
+    const path = join(folder, 'lock');
+    const dead = { pid: process.pid, startTime: 'before/1', host: hostname(), since: 'then', id: 'earlier' };
+    mkdirSync(path);
+    writeFileSync(join(path, 'owner.json'), JSON.stringify(dead));
+    (await lockDataFolder(folder, { waitMs: 0 })).release();
+  });
+
+  it('is taken over when a crash has left it half written', async () => {
+    mkdirSync(join(folder, 'lock'));
+    writeFileSync(join(folder, 'lock', 'owner.json'), '{"pid":');
+    (await lockDataFolder(folder, { waitMs: 0 })).release();
+  });
+
+  it('of another host is nobody else’s to judge', async () => {
+    const path = join(folder, 'lock');
+    mkdirSync(path);
+    const owner = { pid: 1, startTime: 'x', host: 'elsewhere', since: 'then', id: 'theirs' };
+    writeFileSync(join(path, 'owner.json'), JSON.stringify(owner));
+    await expect(lockDataFolder(folder, { waitMs: 0 })).rejects.toThrow(/in use by pid 1 on elsewhere/);
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it('has one holder at a time when many take it over from a dead one', { timeout: 30_000 }, async () => {
+    const dead = holder('process.kill(process.pid, "SIGKILL");');
+    await once(dead, 'exit');
+    const racers = Array.from({ length: 6 }, () =>
+      holder('note("+"); await new Promise((r) => setTimeout(r, 20)); note("-"); lock.release();', 20_000),
+    );
+    await Promise.all(racers.map((racer) => once(racer, 'exit')));
+    expect(racers.map((racer) => racer.exitCode)).toEqual(racers.map(() => 0));
+    const notes = readFileSync(join(folder, 'notes'), 'utf8').trim().split('\n');
+    expect(notes).toHaveLength(12);
+    for (let i = 0; i < notes.length; i += 2) {
+      expect(notes[i]).toBe(`+${notes[i]?.slice(1)}`);
+      expect(notes[i + 1]).toBe(`-${notes[i]?.slice(1)}`);
+    }
+  });
+});
+
+describe('the data folder', () => {
+  it('that is a file is refused with the variable’s name', async () => {
+    const path = join(folder, 'file');
+    writeFileSync(path, '');
+    await expect(lockDataFolder(path)).rejects.toThrow(
+      /^STREAMSPACE_DATA_DIR=.*\/file: not writable \(EEXIST\)/,
+    );
+  });
+});
