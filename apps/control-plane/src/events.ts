@@ -11,7 +11,9 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
       case 'migrated':
         return log.info(`Database migrated: ${event.versions.join(', ')}`);
       case 'agent_registered':
-        return log.info(`[AgentHub] Agent registered: ${event.agentId} (platform: ${event.platform})`);
+        return log.info(
+          `[AgentHub] Agent registered: ${event.agentId} (platform: ${event.platform}, region: ${event.region ?? 'none'})`,
+        );
       case 'agent_online':
         return log.info(
           `[AgentHub] Agent connected: ${event.agentId} (epoch ${event.epoch}), heartbeat received`,

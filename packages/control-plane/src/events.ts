@@ -8,7 +8,12 @@ export type ControlPlaneEvent =
       readonly epoch: number;
       readonly reason: string;
     }
-  | { readonly type: 'agent_registered'; readonly agentId: string; readonly platform: string }
+  | {
+      readonly type: 'agent_registered';
+      readonly agentId: string;
+      readonly platform: string;
+      readonly region: string | undefined;
+    }
   | { readonly type: 'agent_refused'; readonly agentId: string; readonly code: string }
   | { readonly type: 'admin_created'; readonly username: string }
   | { readonly type: 'login'; readonly username: string }

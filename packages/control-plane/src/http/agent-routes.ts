@@ -44,7 +44,7 @@ export function agentRoutes({ accessTokens, agents, agentKeys, onEvent }: Servic
       ...(metadata && { metadata }),
     });
     if (!agent) throw new Refusal('agent_key_invalid', `Agent ${agentId} was removed.`);
-    onEvent({ type: 'agent_registered', agentId, platform: agent.platform });
+    onEvent({ type: 'agent_registered', agentId, platform: agent.platform, region });
     response.status(agent.isNew ? 201 : 200).json(registeredView(agent));
   });
 
