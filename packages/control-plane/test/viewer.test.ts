@@ -165,7 +165,7 @@ describe('a viewer', () => {
     await agent[Symbol.asyncDispose]();
     expect(await closed).toEqual({
       code: CLOSE.upstreamUnavailable,
-      reason: 'The connection to the desktop was lost.',
+      reason: 'The agent that runs this session is not connected.',
     });
     expect(await view(await ticket()).closed).toEqual({
       code: CLOSE.upstreamUnavailable,
