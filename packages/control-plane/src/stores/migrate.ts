@@ -1,13 +1,7 @@
 import type { Database, Queryable } from './database.js';
 import { isDatabaseError } from './database-error.js';
 import { MIGRATIONS } from './migrations/index.js';
-
-export interface Migration {
-  /** Sorts after all earlier ones. */
-  readonly version: string;
-  /** Statements without parameters. */
-  readonly sql: string;
-}
+import type { Migration } from './migrations/migration.js';
 
 /** Any number, as long as every version of this program uses the same. */
 const LOCK = 7_305_814_221;

@@ -1,4 +1,4 @@
-import type { Migration } from '../migrate.js';
+import type { Migration } from './migration.js';
 
 /** The names of tables and columns are StreamSpace's where it has them. */
 export const first: Migration = {
