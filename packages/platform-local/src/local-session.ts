@@ -128,7 +128,8 @@ export class LocalSession {
     report: (error: unknown, where: string) => void,
   ): Promise<void> {
     const error = await serveRfb(channel, desktop, { onError: report });
-    if (error && 'code' in error) report(error, 'connection');
+    // A viewer that leaves aborts its channel, which is nothing to report. One that speaks no sense is.
+    if (error?.name === 'RfbError') report(error, 'connection');
     // Whoever was refused has been told; what is left is to hear that the far end has gone, or to cut it off.
     await within(channel.closed, this.#options.leaveTimeoutMs);
     channel.abort();
