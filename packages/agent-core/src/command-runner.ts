@@ -1,4 +1,10 @@
-import type { AgentMessage, AgentPayloads, ControlPayloads } from '@streamspace/protocol';
+import {
+  decodeAgentMessage,
+  encodeMessage,
+  type AgentMessage,
+  type AgentPayloads,
+  type ControlPayloads,
+} from '@streamspace/protocol';
 import { describeFailure, PlatformError } from './errors.js';
 import { carryOut } from './carry-out.js';
 import type { Platform } from './platform.js';
@@ -126,6 +132,7 @@ export class CommandRunner {
       clearTimeout(timer);
       this.#running.delete(command.commandId);
     }
+    result = portable(result);
     this.#remember(command.commandId, result);
     this.#options.onFinished?.(command, result);
     this.#options.send(result);
@@ -138,5 +145,23 @@ export class CommandRunner {
     const [oldest] = this.#finished.keys();
     this.#finished.delete(oldest!);
     this.#unreported.delete(oldest!);
+  }
+}
+
+/**
+ * A platform's details may be more than a message can hold. The outcome is what matters: it is reported without them,
+ * rather than resent for ever and refused each time.
+ */
+function portable(result: Result): Result {
+  try {
+    decodeAgentMessage(encodeMessage(result));
+    return result;
+  } catch {
+    const { commandId } = result.payload;
+    if (result.type === 'complete') return { type: 'complete', payload: { commandId } };
+    return {
+      type: 'failed',
+      payload: { commandId, error: 'the failure could not be put into words', code: 'internal' },
+    };
   }
 }

@@ -1,5 +1,6 @@
 import {
   CLOSE,
+  closeReason,
   decodeControlMessage,
   encodeMessage,
   ProtocolError,
@@ -109,7 +110,7 @@ export class Connection {
   async close(code: number, reason: string): Promise<void> {
     this.#endReason = reason;
     if (this.#socket.readyState === WebSocket.CONNECTING) this.#socket.terminate();
-    else this.#socket.close(code, reason);
+    else this.#socket.close(code, closeReason(reason));
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT_MS);
     await this.ended;
     clearTimeout(timer);

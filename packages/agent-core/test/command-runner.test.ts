@@ -80,6 +80,16 @@ describe('the command runner', () => {
     });
   });
 
+  it('reports an outcome whose details the wire cannot carry without them', async () => {
+    const { runner, sent, platform } = setUp();
+    let deep: Record<string, unknown> = {};
+    for (let i = 0; i < 100; i++) deep = { deep };
+    platform.start = async (spec, by) => ({ ...spec, ...by, state: 'running', details: deep });
+    runner.receive(command('c-1'));
+    await runner.idle();
+    expect(sent[1]).toEqual({ type: 'complete', payload: { commandId: 'c-1' } });
+  });
+
   it('says what a command lacks', async () => {
     const { runner, sent } = setUp();
     runner.receive(

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   CLOSE,
+  closeReason,
   decodeAgentMessage,
   encodeMessage,
   LIMITS,
@@ -145,7 +146,7 @@ export class AgentLink {
   /** Closes the socket; resolves when it is down. Idempotent. */
   close(code: number, reason: string): Promise<void> {
     this.#endReason = reason;
-    this.#socket.close(code, reason.slice(0, 120));
+    this.#socket.close(code, closeReason(reason));
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT_MS);
     return this.ended.finally(() => clearTimeout(timer));
   }
@@ -259,6 +260,7 @@ export class AgentLink {
     this.#epoch = claim.epoch;
     this.#status = 'active';
     await this.#owner.activated(this);
+    if (this.status === 'ended') return;
     this.send({
       type: 'welcome',
       payload: {

@@ -1,3 +1,5 @@
+import { LIMITS } from './limits.js';
+
 /** WebSocket close codes (RFC 6455 section 7.4.2, private range) that both ends of this protocol use. */
 export const CLOSE = {
   /** Normal end. */
@@ -23,3 +25,9 @@ export const CLOSE = {
 } as const;
 
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
+
+/** A text cut to what a close frame can carry, on a character's border: WebSockets refuse to close with a longer one. */
+export function closeReason(text: string): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(LIMITS.closeReasonBytes));
+  return text.slice(0, read);
+}

@@ -28,6 +28,8 @@ export const FRAME_KIND = {
   resumeAck: 11,
 } as const;
 
+const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(FRAME_KIND));
+
 /** What a viewer may do with a session's desktop. */
 const policy = object({
   /** `control` may type and point, `view` may only watch. */
@@ -90,7 +92,8 @@ export type Frame =
   | { kind: 'resume' | 'resumeAck'; streamId: bigint; received: number; request: ResumeRequest };
 
 const utf8 = new TextEncoder();
-const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
+/** `ignoreBOM` keeps U+FEFF at the start of a text, which would be left out otherwise. */
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function header(kind: number, streamId: bigint, value: number, bodyBytes: number): Uint8Array {
   const buffer = new Uint8Array(FRAME_HEADER_BYTES + bodyBytes);
@@ -212,6 +215,8 @@ export function decodeFrame(message: Uint8Array): Frame {
     );
   const view = new DataView(message.buffer, message.byteOffset, message.length);
   const kind = message[0]!;
+  // First of all: what else a later version's frame holds, and how much of it, is not for this version to judge.
+  if (!KNOWN_KINDS.has(kind)) throw new ProtocolError('unknown_frame', `no frame kind ${kind}`);
   const streamId = view.getBigUint64(2);
   const value = readOffset(view, 10);
   const body = message.subarray(FRAME_HEADER_BYTES);

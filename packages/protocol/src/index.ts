@@ -28,6 +28,6 @@ export {
   type ResumeRequest,
   type StreamPolicy,
 } from './frames.js';
-export { CLOSE, type CloseCode } from './close-codes.js';
+export { CLOSE, closeReason, type CloseCode } from './close-codes.js';
 export { LIMITS, PROTOCOL_VERSIONS, SUBPROTOCOL_V2 } from './limits.js';
 export { ProtocolError, type ProtocolErrorCode } from './errors.js';

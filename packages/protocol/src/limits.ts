@@ -7,7 +7,7 @@ export const PROTOCOL_VERSIONS: readonly number[] = [2];
 /** Every limit of the wire, by name. What happens past one is said where it is enforced and in docs/protocol.md. */
 export const LIMITS = {
   /** Largest control message, in UTF-16 code units of its JSON text. Past it: `message_too_large`. */
-  controlMessageChars: 512 * 1024,
+  controlMessageChars: 2 * 1024 * 1024,
   /** Largest payload of one DATA frame, in bytes: header and WebSocket framing still fit in 64 KiB. */
   dataBytes: 64 * 1024 - 32,
   /** Largest body of any other frame, in bytes. Past it: `frame_too_large`. */
@@ -20,6 +20,13 @@ export const LIMITS = {
   idChars: 255,
   /** Longest human-readable reason or error text, in characters. */
   textChars: 4096,
+  /** Longest reason of a close frame, in bytes of UTF-8 (RFC 6455 section 5.5, without the code). Past it: cut. */
+  closeReasonBytes: 123,
   /** Most entries in a list within one message (sessions of an inventory, finished commands). */
   listEntries: 10_000,
+  /**
+   * Deepest nesting of objects and lists in a field that holds any JSON object, that object included. Past it:
+   * `malformed_message`, since writing it as JSON again would overflow the stack.
+   */
+  jsonDepth: 64,
 } as const;

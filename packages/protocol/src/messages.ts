@@ -121,7 +121,7 @@ const toAgent = {
   cancel: object({ commandId: id, reason: optional(text()) }),
   result_ack: object({ commandId: id }),
   ping: object({}),
-  /** Move to another replica: connect anew, then close this connection. */
+  /** Move to another replica: close this connection and connect anew. */
   drain: object({ reason: optional(text()) }),
   shutdown: object({ reason: optional(text()) }),
   error: problem,

@@ -57,11 +57,23 @@ export const list =
     return (value as unknown[]).map((item, index) => entry(item, `${path}[${index}]`));
   };
 
-/** Any JSON object, kept as it is. */
-export const json: Shape<Record<string, unknown>> = (value, path) =>
+const record: Shape<Record<string, unknown>> = (value, path) =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : fail(path, 'an object');
+
+/** Any JSON object of at most `LIMITS.jsonDepth` levels, kept as it is. */
+export const json: Shape<Record<string, unknown>> = (value, path) => {
+  const source = record(value, path);
+  if (!isShallow(source, LIMITS.jsonDepth)) fail(path, `nested at most ${LIMITS.jsonDepth} levels deep`);
+  return source;
+};
+
+/** Whether objects and lists in `value` are nested at most `levels` deep. Recurses no deeper than that. */
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1));
+}
 
 const OPTIONAL = Symbol('optional');
 type OptionalShape<T> = Shape<T | undefined> & { [OPTIONAL]: true };
@@ -86,7 +98,7 @@ type Flat<T> = { [K in keyof T]: T[K] };
 export const object =
   <F extends Fields>(fields: F): Shape<Flat<Read<F>>> =>
   (value, path) => {
-    const source = json(value, path);
+    const source = record(value, path);
     const result: Record<string, unknown> = {};
     for (const [name, shape] of Object.entries(fields)) {
       const own = Object.hasOwn(source, name) ? source[name] : undefined;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  closeReason,
   decodeFrame,
   encodeFrame,
   FRAME_HEADER_BYTES,
@@ -143,5 +144,17 @@ describe('stream frames', () => {
     const bytes = encodeFrame({ kind: 'reset', streamId: 1n, code: 'refused', reason: 'no' });
     bytes[17] = 250;
     expect(decodeFrame(bytes)).toMatchObject({ kind: 'reset', code: 'internal', reason: 'no' });
+  });
+});
+
+describe('closeReason', () => {
+  it.each([
+    ['', ''],
+    ['done', 'done'],
+    ['x'.repeat(200), 'x'.repeat(123)],
+    ['ж'.repeat(200), 'ж'.repeat(61)],
+    ['🖥'.repeat(200), '🖥'.repeat(30)],
+  ])('leaves of %.10s… what 123 bytes can hold, in whole characters', (text, expected) => {
+    expect(closeReason(text)).toBe(expected);
   });
 });

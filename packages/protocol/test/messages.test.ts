@@ -82,6 +82,17 @@ describe('control messages', () => {
     },
   );
 
+  it('hold an inventory of as many sessions as a list may have', () => {
+    const sessions = Array.from({ length: LIMITS.listEntries }, (_, i) => ({
+      sessionId: `built-in-desktop-${i}`.padEnd(63, 'x'),
+      generation: i,
+      commandId: '00000000-0000-4000-8000-000000000000',
+      state: 'hibernated' as const,
+    }));
+    const message: AgentMessage = { type: 'inventory', payload: { position: 0, sessions } };
+    expect(decodeAgentMessage(encodeMessage(message))).toEqual(message);
+  });
+
   it('carry an RFC 3339 timestamp', () => {
     expect(JSON.parse(encodeMessage({ type: 'pong', payload: {} }, 0))).toEqual({
       type: 'pong',
