@@ -192,6 +192,55 @@ describe('a hub and an agent', () => {
     await expect(running).rejects.toMatchObject({ code: 'unauthorized', shouldRetry: false });
   });
 
+  it('hand leadership over only when nothing acts any more', async () => {
+    stage = await hubAndAgent();
+    const history: string[] = [];
+    const lost = new AbortController();
+    let terms = 0;
+    const { platform } = stage.startAgent({
+      election: {
+        campaign: async (signal) => {
+          history.push(`campaign ${++terms}`);
+          if (terms > 1)
+            await new Promise((_, reject) =>
+              signal.addEventListener('abort', () => reject(signal.reason as Error)),
+            );
+          return {
+            lost: lost.signal,
+            abandon: () => void history.push('abandoned'),
+            [Symbol.asyncDispose]: async () => void history.push('released'),
+          };
+        },
+      },
+    });
+    const begun = new Promise<() => void>((resolve) => {
+      platform.before = () =>
+        new Promise((done) =>
+          resolve(() => {
+            history.push('the platform call has ended');
+            done();
+          }),
+        );
+    });
+    await issue(command('desk-1'));
+    const end = await begun;
+    lost.abort(new Error('the lease ran out'));
+    end();
+    await expect
+      .poll(() => history)
+      .toEqual(['campaign 1', 'the platform call has ended', 'released', 'campaign 2']);
+  });
+
+  it('go on when what they report to throws', async () => {
+    stage = await hubAndAgent();
+    const broken = (): never => {
+      throw new Error('broken');
+    };
+    const { platform } = stage.startAgent({ onEvent: broken, onError: broken });
+    await issue(command('desk-1'));
+    await expect.poll(() => platform.effects).toEqual(['start desk-1']);
+  });
+
   it('answer an upgrade without the subprotocol with what to offer', async () => {
     stage = await hubAndAgent();
     const status = await new Promise<string>((resolve, reject) => {

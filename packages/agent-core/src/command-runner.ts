@@ -59,8 +59,9 @@ export class CommandRunner {
       this.#options.send(known);
       return;
     }
+    if (this.#stop.signal.aborted) return;
     this.#options.send({ type: 'ack', payload: { commandId } });
-    if (this.#running.has(commandId) || this.#stop.signal.aborted) return;
+    if (this.#running.has(commandId)) return;
     const running: Running = { command, cancel: new AbortController() };
     this.#running.set(commandId, running);
     const before = this.#sessions.get(sessionId) ?? Promise.resolve();

@@ -4,6 +4,11 @@ export interface Leadership extends AsyncDisposable {
   readonly fencingToken?: number;
   /** Aborts when leadership is lost: everything must stop first, and then may be cleaned up. */
   readonly lost: AbortSignal;
+  /**
+   * Stops renewing and does not release: the next leader comes when the lease has run out. For a leader that cannot
+   * say that it has stopped acting.
+   */
+  abandon(): void;
 }
 
 /** How agents of one group agree on a leader. */
@@ -17,7 +22,7 @@ export function alwaysLeader(): LeaderElection {
   return {
     async campaign(signal) {
       signal.throwIfAborted();
-      return { lost: new AbortController().signal, async [Symbol.asyncDispose]() {} };
+      return { lost: new AbortController().signal, abandon() {}, async [Symbol.asyncDispose]() {} };
     },
   };
 }

@@ -27,6 +27,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     throw new RangeError('reconnect needs 0 < first <= longest, in ms');
   const stopTimeoutMs = options.stopTimeoutMs ?? 10_000;
   if (!(stopTimeoutMs >= 0)) throw new RangeError('stopTimeoutMs must be at least 0');
+  const onError = guarded(options.onError);
   return {
     agentId: options.agentId,
     controlPlaneUrl: options.controlPlaneUrl,
@@ -37,7 +38,21 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     election: options.election ?? alwaysLeader(),
     reconnect,
     stopTimeoutMs,
-    onEvent: options.onEvent ?? (() => undefined),
-    onError: options.onError ?? (() => undefined),
+    onEvent: guarded(options.onEvent, (error) => onError(error, 'onEvent')),
+    onError,
+  };
+}
+
+/** The caller's callback, which cannot break the agent: what it throws is reported, where that is possible. */
+function guarded<A extends unknown[]>(
+  callback: ((...args: A) => void) | undefined,
+  report: (error: unknown) => void = () => undefined,
+): (...args: A) => void {
+  return (...args) => {
+    try {
+      callback?.(...args);
+    } catch (error) {
+      report(error);
+    }
   };
 }

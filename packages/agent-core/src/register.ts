@@ -37,8 +37,9 @@ export async function register(
   }
   const detail = (await response.text().catch(() => '')).slice(0, 300);
   const said = `registration answered ${response.status}${detail ? `: ${detail}` : ''}`;
-  if (response.status === 401 || response.status === 403) throw new AgentError('unauthorized', said, false);
-  const passing = response.status === 429 || response.status >= 500 || response.status === 404;
+  // A proxy's 403 may pass; only the control plane itself can say that the key is of no use.
+  if (/"code":\s*"agent_key_/.test(detail)) throw new AgentError('unauthorized', said, false);
+  const passing = [401, 403, 404, 408, 429].includes(response.status) || response.status >= 500;
   throw new AgentError(passing ? 'unreachable' : 'refused', said, passing);
 }
 

@@ -260,7 +260,7 @@ export class AgentLink {
     this.#epoch = claim.epoch;
     this.#status = 'active';
     await this.#owner.activated(this);
-    if (this.status === 'ended') return;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.send({
       type: 'welcome',
       payload: {

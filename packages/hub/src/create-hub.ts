@@ -50,9 +50,12 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
   const owner: LinkOwner = {
     options,
     async activated(link) {
-      const older = links.get(link.agentId);
-      links.set(link.agentId, link);
-      if (older) void older.close(CLOSE.superseded, 'a newer connection of this agent took over');
+      const other = links.get(link.agentId);
+      // Claims may be answered in another order than they were made: the epoch says which connection is the newer.
+      const [older, newer] = other && other.epoch > link.epoch ? [link, other] : [other, link];
+      links.set(link.agentId, newer);
+      void older?.close(CLOSE.superseded, 'a newer connection of this agent took over');
+      if (older === link) return;
       await options.backend.announce(link.agentId, link.epoch);
       void lane.emit({ type: 'agent_online', agentId: link.agentId, epoch: link.epoch });
     },

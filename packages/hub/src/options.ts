@@ -28,6 +28,7 @@ export function resolveHubOptions(options: AgentHubOptions): ResolvedHubOptions 
     throw new RangeError(
       `heartbeatTimeoutMs (${numbers.heartbeatTimeoutMs}) must be above heartbeatIntervalMs (${numbers.heartbeatIntervalMs})`,
     );
+  const onError = quiet(options.onError);
   return {
     ...numbers,
     podName: options.podName,
@@ -35,6 +36,17 @@ export function resolveHubOptions(options: AgentHubOptions): ResolvedHubOptions 
     commands: options.commands,
     backend: options.backend ?? memoryBackend({ podName: options.podName }),
     onEvent: options.onEvent ?? (() => undefined),
-    onError: options.onError ?? (() => undefined),
+    onError,
+  };
+}
+
+/** A reporter that throws has nobody left to report to, and must not take a connection with it. */
+function quiet(report: AgentHubOptions['onError']): ResolvedHubOptions['onError'] {
+  return (error, where) => {
+    try {
+      report?.(error, where);
+    } catch {
+      // See above.
+    }
   };
 }

@@ -27,7 +27,8 @@ export type Claim =
  * Who owns an agent. The newest claim wins.
  *
  * An implementation MUST hand out epochs that only grow per agent, over restarts and restored backups too
- * (next = the greater of epoch + 1 and now in ms), and MUST ignore a release by anything but the current connection.
+ * (next = the greater of epoch + 1 and now in ms), MUST refuse a fencing token below the highest seen, and none once there
+ * was one, and MUST ignore a release by anything but the current connection.
  */
 export interface AgentOwnership {
   claim(request: ClaimRequest): Promise<Claim>;

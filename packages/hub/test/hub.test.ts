@@ -231,6 +231,58 @@ describe('an agent hub', () => {
     await expect.poll(() => agent.of('command')).toHaveLength(1);
   });
 
+  it('keeps the newer of two connections also when its claim is answered first', async () => {
+    const answers: (() => void)[] = [];
+    const truth = memoryOwnership();
+    await restart({
+      ownership: {
+        ...truth,
+        claim: async (request) => {
+          const claim = await truth.claim(request);
+          await new Promise<void>((resolve) => answers.push(resolve));
+          return claim;
+        },
+      },
+    });
+    const first = await dial();
+    first.say(hello());
+    await expect.poll(() => answers.length).toBe(1);
+    const second = await dial();
+    second.say(hello());
+    await expect.poll(() => answers.length).toBe(2);
+    answers[1]!();
+    await expect.poll(() => second.of('welcome')).toHaveLength(1);
+    answers[0]!();
+    expect(await first.closed).toMatchObject({ code: CLOSE.superseded });
+    expect(hub.agents()).toMatchObject([
+      { epoch: (second.of('welcome')[0]!.payload as { epoch: number }).epoch },
+    ]);
+    expect(second.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it('survives a reporter that throws', async () => {
+    await restart({
+      onEvent: () => Promise.reject(new Error('broken')),
+      onError: () => {
+        throw new Error('broken too');
+      },
+    });
+    const agent = await dial();
+    agent.say(hello());
+    await enqueue('desk-1');
+    await expect.poll(() => agent.of('command')).toHaveLength(1);
+  });
+
+  it('disconnects an agent for a reason of any length and script', async () => {
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('welcome')).toHaveLength(1);
+    hub.disconnect('agent-1', 'ключ отозван '.repeat(40));
+    const { code, reason } = await agent.closed;
+    expect(code).toBe(CLOSE.goingAway);
+    expect(reason).toMatch(/^ключ отозван/);
+  });
+
   it.each([
     [{ podName: '' }, 'podName'],
     [{ commandWindow: 0 }, 'commandWindow must be a whole number of at least 1, not 0'],

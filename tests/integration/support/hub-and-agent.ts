@@ -29,7 +29,8 @@ export async function hubAndAgent(hubOptions: Partial<AgentHubOptions> = {}) {
   const sockets = new Set<Duplex>();
   const server: Server = createServer((request, response) => {
     const known = request.headers['x-agent-api-key'] === KEY;
-    response.writeHead(known ? 200 : 403, { 'content-type': 'application/json' }).end('{}');
+    const body = known ? {} : { code: 'agent_key_invalid', title: 'Agent key invalid' };
+    response.writeHead(known ? 200 : 403, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
   server.on('upgrade', (request, socket, head) => {
     const agentId = new URL(request.url ?? '/', 'http://local').searchParams.get('agent_id') ?? '';

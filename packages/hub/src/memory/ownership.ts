@@ -13,11 +13,11 @@ export function memoryOwnership(options: { now?: () => number } = {}): AgentOwne
   return {
     async claim({ agentId, connectionId, fencingToken }) {
       const held = agents.get(agentId) ?? { epoch: 0, connectionId: undefined, fencingToken: 0 };
-      if (fencingToken !== undefined && fencingToken < held.fencingToken)
+      if ((fencingToken ?? 0) < held.fencingToken)
         return {
           ok: false,
           code: 'fencing_token_too_low',
-          message: `fencing token ${fencingToken} is below ${held.fencingToken}, which was seen already`,
+          message: `fencing token ${fencingToken ?? 'none'} is below ${held.fencingToken}, which was seen already`,
           highestFencingToken: held.fencingToken,
         };
       const epoch = Math.max(held.epoch + 1, now());

@@ -59,6 +59,16 @@ export function agentOwnershipSuite(
       assert.ok((await ownership.claim(request({ fencingToken: 7 }))).ok);
     });
 
+    it('refuses an agent without a fencing token once there was one', async () => {
+      const { ownership, request } = await setUp();
+      assert.ok((await ownership.claim(request())).ok);
+      assert.ok((await ownership.claim(request({ fencingToken: 3 }))).ok);
+      const refused = await ownership.claim(request());
+      assert.ok(!refused.ok);
+      assert.equal(refused.code, 'fencing_token_too_low');
+      assert.equal(refused.highestFencingToken, 3);
+    });
+
     it('is not released by a connection that was replaced', async () => {
       const { ownership, request, agentId, isOnline } = await setUp();
       const older = request();
