@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { BenchProcess } from './processes.js';
 
 /** Of a blast, bytes that come in before counting starts: the connection and its code are warm by then. */
 const SKIPPED_BYTES = 16 * 1024 * 1024;
@@ -54,7 +55,7 @@ export async function download(
 }
 
 /** Sends 64 bytes and waits for them, one after the other, for about `seconds`; the times are in µs. */
-export async function echo(url: string, seconds: number): Promise<number[]> {
+export async function echo(url: string, seconds: number, skip = SKIPPED_ECHOES): Promise<number[]> {
   const message = Buffer.alloc(ECHO_BYTES, 'e');
   const ws = await connect(url, message);
   const times: number[] = [];
@@ -68,7 +69,7 @@ export async function echo(url: string, seconds: number): Promise<number[]> {
       if (got < ECHO_BYTES) return;
       got = 0;
       const now = performance.now();
-      if (skipped < SKIPPED_ECHOES) skipped++;
+      if (skipped < skip) skipped++;
       else times.push((now - sent) * 1000);
       if (now >= end) return resolve();
       sent = performance.now();
@@ -79,6 +80,16 @@ export async function echo(url: string, seconds: number): Promise<number[]> {
   await disconnect(ws);
   if (times.length === 0) throw new Error(`no round trip through ${url} within ${seconds} s`);
   return times;
+}
+
+/** The same while another viewer downloads through the same path as fast as it can. */
+export async function echoBesideDownload(url: string, seconds: number): Promise<number[]> {
+  const bulk = await BenchProcess.start('bulk-viewer', url);
+  try {
+    return await echo(url, seconds, 0);
+  } finally {
+    await bulk.stop();
+  }
 }
 
 async function cutOff(ws: WebSocket): Promise<never> {

@@ -1,10 +1,16 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Answer, Question } from './child.js';
+import type { Answer, Memory, Question } from './child.js';
 
 /** How long a child may take to start, to answer and to stop, in ms. */
 const PATIENCE_MS = 15_000;
+
+const running = new Set<ChildProcess>();
+// A runner that dies closes the IPC channel, at which its children end; this is for a runner that ends in order.
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 /** One process of a path under test. */
 export class BenchProcess {
@@ -14,12 +20,12 @@ export class BenchProcess {
   ) {}
 
   /** Starts `<name>.ts` of this folder and waits until it listens. */
-  static async start(name: string, ...ports: number[]): Promise<BenchProcess> {
-    const child = fork(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), ports.map(String), {
-      execArgv: ['--conditions=@streamspace/source', '--import', 'tsx'],
+  static async start(name: string, ...args: (string | number)[]): Promise<BenchProcess> {
+    const child = fork(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), args.map(String), {
+      execArgv: ['--conditions=@streamspace/source', '--import', 'tsx', '--expose-gc'],
     });
-    // A runner that dies closes the IPC channel, at which the child ends; this is for a runner that ends in order.
-    process.once('exit', () => child.kill('SIGKILL'));
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     const answer = await next(child, name);
     if (!('port' in answer)) throw new Error(`${name} did not report its port`);
     return new BenchProcess(child, answer.port);
@@ -31,6 +37,13 @@ export class BenchProcess {
     const answer = await next(this.child, 'a child');
     if (!('cpuMicroseconds' in answer)) throw new Error('a child did not report its CPU time');
     return answer.cpuMicroseconds;
+  }
+
+  async memory(): Promise<Memory> {
+    this.child.send('memory' satisfies Question);
+    const answer = await next(this.child, 'a child');
+    if (!('heldBytes' in answer)) throw new Error('a child did not report its memory');
+    return answer;
   }
 
   async stop(): Promise<void> {

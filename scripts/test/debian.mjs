@@ -7,6 +7,9 @@ const parts = {
   chromium: () => inPath('chromium'),
   postgresql: () =>
     inPath('initdb') || versionsOfPostgres().some((folder) => existsSync(join(folder, 'bin', 'initdb'))),
+  'tigervnc-standalone-server': () => inPath('Xtigervnc'),
+  openbox: () => inPath('openbox'),
+  xterm: () => inPath('xterm'),
 };
 
 /**

@@ -23,13 +23,26 @@ export const steps = [
   { name: 'lint', budgetS: 120, run: command(bin('eslint/bin/eslint.js'), '--max-warnings', '0', '.') },
   { name: 'types', budgetS: 90, run: checkTypes },
   // One minute for the unit tests proper, three for the contract suites that the packages' tests call.
-  { name: 'unit', budgetS: 240, run: (context) => runProjects(unitProjects(), context) },
+  {
+    name: 'unit',
+    budgetS: 240,
+    needs: ['postgresql'],
+    run: (context) => runProjects(unitProjects(), context),
+  },
   { name: 'repository', budgetS: 60, run: (context) => runProjects(['repository'], context) },
   {
     name: 'integration',
     budgetS: 360,
-    needs: ['postgresql'],
-    run: (context) => runProjects(['integration'], context),
+    // One file at a time: some compare speeds within a run.
+    run: (context) => runProjects(['integration'], context, ['--no-file-parallelism']),
+  },
+  {
+    // Against VNC software that others wrote. X servers that start slowly make it fail, so it runs only when named.
+    name: 'real-vnc',
+    whenNamed: true,
+    budgetS: 120,
+    needs: ['tigervnc-standalone-server', 'openbox', 'xterm', 'chromium'],
+    run: (context) => runProjects(['real-vnc'], context),
   },
   {
     name: 'browser',

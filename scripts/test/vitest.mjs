@@ -4,7 +4,7 @@ import { root } from '../bootstrap.mjs';
 import { run } from '../child.mjs';
 
 /** Runs vitest projects; a test file that could not be loaded, and an error outside of any test, count as failed. */
-export async function runProjects(projects, { environment, strict, signal }) {
+export async function runProjects(projects, { environment, strict, signal }, options = []) {
   const folder = join(root, '.artifacts', 'test');
   const report = join(folder, `${projects.length > 1 ? 'unit' : projects[0]}.json`);
   mkdirSync(folder, { recursive: true });
@@ -13,6 +13,7 @@ export async function runProjects(projects, { environment, strict, signal }) {
     join(root, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
     ...projects.flatMap((name) => ['--project', name]),
+    ...options,
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,

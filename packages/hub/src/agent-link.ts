@@ -11,7 +11,7 @@ import {
   type AgentPayloads,
   type ControlMessage,
 } from '@streamspace/protocol';
-import { createTunnel, type ByteChannel, type Tunnel } from '@streamspace/vnc-tunnel';
+import { createTunnel, type ByteChannel, type CreditBudget, type Tunnel } from '@streamspace/vnc-tunnel';
 import { webSocketLink } from '@streamspace/vnc-tunnel/node';
 import type { WebSocket } from 'ws';
 import { Dispatcher } from './dispatcher.js';
@@ -33,6 +33,8 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** What a link asks of the hub that holds it. */
 export interface LinkOwner {
   readonly options: ResolvedHubOptions;
+  /** Of this process: shared by the tunnels of all agents. */
+  readonly creditBudget: CreditBudget;
   /** The claim went through: this is the agent's connection from now on. */
   activated(link: AgentLink): Promise<void>;
   /** The socket is down. Called once, for links that were activated. */
@@ -274,6 +276,7 @@ export class AgentLink {
     this.#tunnel = createTunnel({
       link: webSocketLink(this.#socket),
       limits: { streams: options.streamsPerAgent },
+      creditBudget: this.#owner.creditBudget,
       onError: options.onError,
     });
     for (const { commandId, result } of hello.finished.completed)

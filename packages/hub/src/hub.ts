@@ -52,6 +52,8 @@ export interface AgentHubOptions {
   commandWindow?: number;
   /** Most streams of one agent at once. Past it `openStream` rejects with `limit_reached`. @default 4_096 */
   streamsPerAgent?: number;
+  /** Bytes that viewers of all agents together may have under way through this hub. @default 268_435_456 */
+  creditBytes?: number;
   /** How long the agent may take to accept a stream, in ms. @default 10_000 */
   openTimeoutMs?: number;
   onEvent?: (event: HubEvent) => void | Promise<void>;

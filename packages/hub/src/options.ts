@@ -11,6 +11,7 @@ const positive = {
   sweepIntervalMs: 1_000,
   commandWindow: 32,
   streamsPerAgent: 4_096,
+  creditBytes: 256 * 1024 * 1024,
   openTimeoutMs: 10_000,
 };
 

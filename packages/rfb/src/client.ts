@@ -1,5 +1,5 @@
 import type { RfbChannel } from './channel.js';
-import { Encoding, SecurityType } from './encodings.js';
+import { READABLE_ENCODINGS, SecurityType } from './encodings.js';
 import type { CursorImage, Framebuffer } from './desktop.js';
 import { RfbError } from './errors.js';
 import type { RfbLimits } from './limits.js';
@@ -18,7 +18,7 @@ import {
 } from './write.js';
 
 export interface ConnectRfbOptions {
-  /** What is announced to the server; only those of {@link Encoding} can be read. @default all of them */
+  /** What is announced to the server; only {@link READABLE_ENCODINGS} can be read, and fences. @default all of those rectangles, Raw first */
   encodings?: readonly number[];
   /** A true-colour format to ask the server for. @default 32 bits, 0xRRGGBB, little endian */
   pixelFormat?: PixelFormat;
@@ -102,7 +102,7 @@ class SmallClient implements RfbClient {
     this.#format = this.#options.pixelFormat ?? NATIVE_PIXEL_FORMAT;
     this.#parser.pixelFormat = this.#format;
     await this.#channel.write(writeSetPixelFormat(this.#format));
-    await this.#channel.write(writeSetEncodings(this.#options.encodings ?? Object.values(Encoding)));
+    await this.#channel.write(writeSetEncodings(this.#options.encodings ?? READABLE_ENCODINGS));
   }
 
   request(incremental: boolean, area?: Rect): Promise<void> {
@@ -175,7 +175,8 @@ class SmallClient implements RfbClient {
 
   #draw(rect: UpdateRectangle): void {
     switch (rect.encoding) {
-      case 'raw': {
+      case 'raw':
+      case 'hextile': {
         this.#check(rect);
         const pixels = decodePixels(this.#format, rect.pixels, rect.width * rect.height);
         this.#blit(rect, pixels, 0, rect.width);

@@ -4,6 +4,10 @@ export type { RfbChannel } from './channel.js';
 export { type Rect, area, bounds, contains, intersect, isEmpty } from './rect.js';
 export { Keysym, characterOf, keysymOf } from './keysyms.js';
 
+export type { RfbPolicy } from './policy.js';
+export { RfbPolicyFilter, type RfbPolicyFilterOptions } from './policy-filter.js';
+export { filterChannel, type ClosingChannel } from './filter-channel.js';
+
 export { connectRfb, type ConnectRfbOptions, type RfbClient, type RfbUpdate } from './client.js';
 
 export { RfbError, type RfbErrorCode } from './errors.js';
@@ -13,6 +17,8 @@ export { ServerMessageParser, type ServerMessage, type UpdateRectangle } from '.
 export {
   ClientMessageType,
   Encoding,
+  FenceFlag,
+  READABLE_ENCODINGS,
   SecurityType,
   ServerMessageType,
   type RfbVersion,
@@ -22,11 +28,15 @@ export { writeVersion } from './version.js';
 export {
   writeBell,
   writeClientCutText,
+  writeClientFence,
+  writeEnableContinuousUpdates,
+  writeEndOfContinuousUpdates,
   writeFramebufferUpdateRequest,
   writeKeyEvent,
   writePointerEvent,
   writeSecurityResult,
   writeServerCutText,
+  writeServerFence,
   writeServerInit,
   writeSetDesktopSize,
   writeSetEncodings,

@@ -1,7 +1,7 @@
 import type { RfbChannel } from './channel.js';
 import { ClientMessageParser, type ClientMessage } from './client-messages.js';
 import type { Desktop, DesktopSeat } from './desktop.js';
-import { SecurityType } from './encodings.js';
+import { FenceFlag, SecurityType } from './encodings.js';
 import { RfbError } from './errors.js';
 import { fields } from './incremental.js';
 import { resolveLimits, type RfbLimits } from './limits.js';
@@ -21,8 +21,9 @@ export interface ServeRfbOptions {
 }
 
 /**
- * Serves a desktop to one viewer over one channel: RFB 3.8 (3.7 and 3.3 are understood), security None, encodings Raw
- * and CopyRect, cursor and desktop-size pseudo-encodings. Viewers always share the desktop, whatever they ask for.
+ * Serves a desktop to one viewer over one channel: RFB 3.8 (3.7 and 3.3 are understood), security None; Hextile or
+ * Raw, whichever the viewer names first, and CopyRect; cursor and desktop-size pseudo-encodings, fences, continuous
+ * updates. Viewers always share the desktop, whatever they ask for.
  *
  * States: greeting → serving → leaving → over. The viewer's end, or the desktop's `closed`, leads to leaving: an update
  * on its way is finished, the channel's own direction is ended, and the rest of the other is read and dropped.
@@ -66,6 +67,8 @@ class Service {
   readonly #limits: RfbLimits;
   readonly #onError: (error: unknown, where: string) => void;
   readonly #parser: ClientMessageParser;
+  /** To be answered once the message after it has been dealt with. */
+  #fence: { flags: number; payload: Uint8Array } | undefined;
 
   constructor(channel: RfbChannel, desktop: Desktop, options: ServeRfbOptions) {
     this.#channel = channel;
@@ -144,7 +147,10 @@ class Service {
   async #read(seat: DesktopSeat, output: ViewerOutput): Promise<void> {
     try {
       for (let message = await this.#next(); message; message = await this.#next()) {
+        const synchronized = this.#fence;
+        this.#fence = undefined;
         this.#handle(message, seat, output);
+        if (synchronized) output.answerFence(synchronized.flags, synchronized.payload);
       }
       output.close();
     } catch (error) {
@@ -188,6 +194,16 @@ class Service {
         let done = false;
         this.#guard('resize', () => (done = seat.resize?.(message.width, message.height) ?? false));
         return output.answerSize(done ? 0 : seat.resize ? 3 : 1);
+      }
+      case 'enableContinuousUpdates':
+        return output.setContinuous(message.enable ? message.area : undefined);
+      case 'clientFence': {
+        if ((message.flags & FenceFlag.request) === 0) return;
+        // Messages are dealt with one after the other, which is what the first two ask for.
+        const flags = message.flags & (FenceFlag.blockBefore | FenceFlag.blockAfter | FenceFlag.syncNext);
+        if (flags & FenceFlag.syncNext) this.#fence = { flags, payload: message.payload };
+        else output.answerFence(flags, message.payload);
+        return;
       }
       default:
         // Extensions that this server does not announce change nothing.

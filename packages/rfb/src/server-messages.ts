@@ -1,6 +1,7 @@
 import { readScreens, type Screen } from './client-messages.js';
-import { Encoding, ServerMessageType } from './encodings.js';
+import { Encoding, READABLE_ENCODINGS, ServerMessageType } from './encodings.js';
 import { RfbError } from './errors.js';
+import { readHextile } from './hextile.js';
 import { fields, IncrementalParser, type Grammar } from './incremental.js';
 import { resolveLimits, within, type RfbLimits } from './limits.js';
 import { PIXEL_FORMAT_BYTES, readPixelFormat, type PixelFormat } from './pixel-format.js';
@@ -10,8 +11,9 @@ import { readVersion } from './version.js';
 
 /** One rectangle of an update. Pixels are as they came, in the client's pixel format. */
 export type UpdateRectangle = Rect &
+  /** Both in the same form: Hextile is unpacked. */
   (
-    | { readonly encoding: 'raw'; readonly pixels: Uint8Array }
+    | { readonly encoding: 'raw' | 'hextile'; readonly pixels: Uint8Array }
     | { readonly encoding: 'copyRect'; readonly fromX: number; readonly fromY: number }
     /** `x` and `y` are the hotspot; one bit for each pixel in `mask`, rows padded to bytes, high bit first. */
     | { readonly encoding: 'cursor'; readonly pixels: Uint8Array; readonly mask: Uint8Array }
@@ -41,7 +43,10 @@ export type ServerMessage =
       readonly colours: readonly { red: number; green: number; blue: number }[];
     }
   | { readonly type: 'bell' }
-  | { readonly type: 'serverCutText'; readonly text: string };
+  | { readonly type: 'serverCutText'; readonly text: string }
+  /** Also the announcement that continuous updates can be enabled. */
+  | { readonly type: 'endOfContinuousUpdates' }
+  | { readonly type: 'serverFence'; readonly flags: number; readonly payload: Uint8Array };
 
 /**
  * Reads the stream of a 3.8 server to a client that chooses security None, handshake included, in any fragments.
@@ -148,6 +153,14 @@ class ServerStream {
         const length = within('the clipboard text', fields(yield 7).getUint32(3), this.#limits.cutTextBytes);
         return { type: 'serverCutText', text: decodeLatin1(yield length) };
       }
+      case ServerMessageType.endOfContinuousUpdates:
+        return { type: 'endOfContinuousUpdates' };
+      case ServerMessageType.serverFence: {
+        const view = fields(yield 8);
+        const flags = view.getUint32(3);
+        const payload = yield within('the payload of a fence', view.getUint8(7), this.#limits.fenceBytes);
+        return { type: 'serverFence', flags, payload: payload.slice() };
+      }
       default:
         throw new RfbError(
           'unknown_message',
@@ -186,6 +199,10 @@ class ServerStream {
         within('the number of pixels of a rectangle', pixels, limits.rectanglePixels);
         return { ...rect, encoding: 'raw', pixels: (yield pixels * bytesPerPixel).slice() };
       }
+      case Encoding.hextile: {
+        within('the number of pixels of a rectangle', pixels, limits.rectanglePixels);
+        return { ...rect, encoding: 'hextile', pixels: yield* readHextile(rect, bytesPerPixel) };
+      }
       case Encoding.copyRect: {
         const from = fields(yield 4);
         return { ...rect, encoding: 'copyRect', fromX: from.getUint16(0), fromY: from.getUint16(2) };
@@ -208,7 +225,7 @@ class ServerStream {
       default:
         throw new RfbError(
           'bad_message',
-          `a rectangle of encoding ${encoding}; allowed are ${Object.values(Encoding).join(', ')}`,
+          `a rectangle of encoding ${encoding}; allowed are ${READABLE_ENCODINGS.join(', ')}`,
         );
     }
   }

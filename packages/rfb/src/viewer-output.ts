@@ -1,20 +1,22 @@
 import type { RfbChannel } from './channel.js';
-import { ChunkWriter } from './chunk-writer.js';
 import { Damage } from './damage.js';
-import type { CursorImage, Desktop, DesktopSeat, DesktopView } from './desktop.js';
-import { Encoding } from './encodings.js';
-import { fields } from './incremental.js';
+import type { Desktop, DesktopSeat, DesktopView } from './desktop.js';
+import { Encoding, FenceFlag } from './encodings.js';
+import { RfbError } from './errors.js';
 import { NATIVE_PIXEL_FORMAT, PixelEncoder, type PixelFormat } from './pixel-format.js';
 import { bounds, contains, intersect, type Rect } from './rect.js';
+import { encodeCursor, preferredEncoding, RectangleWriter, type PixelEncoding } from './rectangle-writer.js';
 import {
-  RECT_HEADER_BYTES,
   writeBell,
   writeDesktopSizeRect,
+  writeEndOfContinuousUpdates,
   writeExtendedDesktopSizeRect,
-  writeRectHeader,
   writeServerCutText,
-  writeUpdateHeader,
+  writeServerFence,
 } from './write.js';
+
+/** Answers to fences and the like that wait for the channel; a viewer that asks for more without reading is aborted. */
+export const MAX_PENDING_ANSWERS = 64;
 
 /** Who caused a change of size, and how it went; as ExtendedDesktopSize has it. */
 export interface SizeNews {
@@ -32,25 +34,29 @@ export interface SizeNews {
 export class ViewerOutput implements DesktopView {
   readonly #desktop: Desktop;
   readonly #channel: RfbChannel;
-  readonly #writer: ChunkWriter;
+  readonly #writer: RectangleWriter;
   readonly #cutTextBytes: number;
   readonly #damage = new Damage();
   #status: 'idle' | 'sending' | 'over' = 'idle';
   #encoder = new PixelEncoder(NATIVE_PIXEL_FORMAT);
   #encodings: ReadonlySet<number> = new Set();
+  #encoding: PixelEncoding = Encoding.raw;
   /** The viewer's idea of the desktop's size. */
   #screen: Rect;
   #requested: Rect | undefined;
+  /** What is sent of without being asked for. */
+  #continuous: Rect | undefined;
   #size: SizeNews | undefined;
   #cursorOwed = false;
   #cutText: string | undefined;
   #bellOwed = false;
+  readonly #answers: Uint8Array[] = [];
   #wake: () => void = () => undefined;
 
   constructor(channel: RfbChannel, desktop: Desktop, cutTextBytes: number) {
     this.#channel = channel;
     this.#desktop = desktop;
-    this.#writer = new ChunkWriter(channel);
+    this.#writer = new RectangleWriter(channel, desktop);
     this.#cutTextBytes = cutTextBytes;
     this.#screen = screenOf(desktop);
     this.#damage.add(this.#screen);
@@ -110,16 +116,33 @@ export class ViewerOutput implements DesktopView {
   setEncodings(encodings: readonly number[]): void {
     const before = this.#encodings;
     this.#encodings = new Set(encodings);
+    this.#encoding = preferredEncoding(encodings);
     if (!before.has(Encoding.cursor)) this.#cursorOwed = true;
+    const learns = (encoding: number): boolean => this.#encodings.has(encoding) && !before.has(encoding);
+    // A server says what it can by using it: a fence that asks for an answer, the end of updates that never began.
+    if (learns(Encoding.fence)) this.answerFence(FenceFlag.request, new Uint8Array(0));
+    if (learns(Encoding.continuousUpdates)) this.#answer(writeEndOfContinuousUpdates());
   }
 
   request(incremental: boolean, area: Rect): void {
-    this.#requested = this.#requested ? bounds(this.#requested, area) : area;
+    if (!incremental || !this.#continuous) this.#requested = union(this.#requested, area);
     if (!incremental) {
       this.#damage.add(intersect(area, this.#screen));
       if (this.#encodings.has(Encoding.extendedDesktopSize)) this.#size ??= { reason: 0, status: 0 };
     }
     this.#wake();
+  }
+
+  /** Sends what changes in `area` from now on without being asked; `undefined` ends that. */
+  setContinuous(area: Rect | undefined): void {
+    this.#continuous = area;
+    if (!area) this.#answer(writeEndOfContinuousUpdates());
+    this.#wake();
+  }
+
+  /** Goes out before any update that has not begun. Throws `limit_exceeded` past {@link MAX_PENDING_ANSWERS}. */
+  answerFence(flags: number, payload: Uint8Array): void {
+    this.#answer(writeServerFence(flags, payload));
   }
 
   /** Answers a viewer that asked for another size. */
@@ -142,7 +165,23 @@ export class ViewerOutput implements DesktopView {
     }
   }
 
+  #answer(message: Uint8Array): void {
+    if (this.#answers.length === MAX_PENDING_ANSWERS) {
+      throw new RfbError(
+        'limit_exceeded',
+        `the viewer asked for more answers than it read; at most ${MAX_PENDING_ANSWERS} may wait`,
+      );
+    }
+    this.#answers.push(message);
+    this.#wake();
+  }
+
   async #sendNotices(): Promise<boolean> {
+    const answer = this.#answers.shift();
+    if (answer) {
+      await this.#channel.write(answer);
+      return true;
+    }
     if (this.#bellOwed) {
       this.#bellOwed = false;
       await this.#channel.write(writeBell());
@@ -158,7 +197,7 @@ export class ViewerOutput implements DesktopView {
   }
 
   async #sendUpdate(seat: DesktopSeat): Promise<boolean> {
-    const requested = this.#requested;
+    const requested = union(this.#requested, this.#continuous);
     if (!requested) return false;
     const size = this.#takeSize();
     if (size?.resized) return await this.#sendSize(size.rect);
@@ -172,19 +211,12 @@ export class ViewerOutput implements DesktopView {
     if (cursor) this.#cursorOwed = false;
     // A viewer can change its format while this update is on its way; that counts from the next one.
     const encoder = this.#encoder;
-    await this.#sending(async () => {
-      const writer = this.#writer;
-      writer.at = writeUpdateHeader(writer.view, writer.at, rectangles);
-      if (size) await writer.put(size.rect);
-      if (cursor) await writer.put(encodeCursor(seat.cursor, encoder));
-      for (const { to, fromX, fromY } of copies) {
-        if (writer.room < RECT_HEADER_BYTES + 4) await writer.flush();
-        writer.at = writeRectHeader(writer.view, writer.at, to, Encoding.copyRect);
-        writer.view.setUint16(writer.at, fromX);
-        writer.view.setUint16(writer.at + 2, fromY);
-        writer.at += 4;
-      }
-      for (const rect of rects) await this.#putRaw(rect, encoder);
+    const encoding = this.#encoding;
+    await this.#sending(rectangles, async (writer) => {
+      if (size) await writer.whole(size.rect);
+      if (cursor) await writer.whole(encodeCursor(seat.cursor, encoder));
+      for (const copy of copies) await writer.copy(copy);
+      for (const rect of rects) await writer.pixels(rect, encoding, encoder);
     });
     return true;
   }
@@ -209,45 +241,16 @@ export class ViewerOutput implements DesktopView {
     this.#screen = screenOf(this.#desktop);
     this.#damage.clear();
     this.#damage.add(this.#screen);
-    await this.#sending(async () => {
-      this.#writer.at = writeUpdateHeader(this.#writer.view, this.#writer.at, 1);
-      await this.#writer.put(rect);
-    });
+    await this.#sending(1, (writer) => writer.whole(rect));
     return true;
   }
 
-  async #sending(write: () => Promise<void>): Promise<void> {
+  async #sending(rectangles: number, write: (writer: RectangleWriter) => Promise<void>): Promise<void> {
     if (this.#status === 'idle') this.#status = 'sending';
-    await write();
-    await this.#writer.flush();
+    await this.#writer.begin(rectangles);
+    await write(this.#writer);
+    await this.#writer.end();
     if (this.#status === 'sending') this.#status = 'idle';
-  }
-
-  /** Pixels are those of the moment at which each chunk is filled; what changes later is owed again. */
-  async #putRaw(rect: Rect, encoder: PixelEncoder): Promise<void> {
-    const writer = this.#writer;
-    if (writer.room < RECT_HEADER_BYTES) await writer.flush();
-    writer.at = writeRectHeader(writer.view, writer.at, rect, Encoding.raw);
-    for (let row = 0; row < rect.height; row++) {
-      for (let column = 0; column < rect.width;) {
-        if (writer.room < encoder.bytesPerPixel) await writer.flush();
-        const count = Math.min(rect.width - column, Math.floor(writer.room / encoder.bytesPerPixel));
-        this.#putPixels(rect.x + column, rect.y + row, count, encoder);
-        column += count;
-      }
-    }
-  }
-
-  #putPixels(x: number, y: number, count: number, encoder: PixelEncoder): void {
-    const { width, height, pixels } = this.#desktop.framebuffer;
-    const writer = this.#writer;
-    // The desktop may have shrunk since this update's header promised the rectangle: black stands for what is gone.
-    const there = y < height ? Math.max(0, Math.min(count, width - x)) : 0;
-    encoder.write(writer.view, writer.at, pixels, y * width + x, there);
-    for (let at = there * encoder.bytesPerPixel; at < count * encoder.bytesPerPixel; at++) {
-      writer.view.setUint8(writer.at + at, 0);
-    }
-    writer.at += count * encoder.bytesPerPixel;
   }
 }
 
@@ -255,22 +258,6 @@ function screenOf(desktop: Desktop): Rect {
   return { x: 0, y: 0, width: desktop.framebuffer.width, height: desktop.framebuffer.height };
 }
 
-/** A Cursor rectangle; of no size for a seat without a shape, which hides the pointer or leaves it to the viewer. */
-function encodeCursor(cursor: CursorImage | undefined, encoder: PixelEncoder): Uint8Array {
-  const { width, height, hotX, hotY } = cursor ?? { width: 0, height: 0, hotX: 0, hotY: 0 };
-  const pixels = width * height;
-  const maskStride = Math.ceil(width / 8);
-  const imageBytes = pixels * encoder.bytesPerPixel;
-  const bytes = new Uint8Array(RECT_HEADER_BYTES + imageBytes + maskStride * height);
-  const view = fields(bytes);
-  writeRectHeader(view, 0, { x: hotX, y: hotY, width, height }, Encoding.cursor);
-  if (!cursor) return bytes;
-  encoder.write(view, RECT_HEADER_BYTES, cursor.pixels, 0, pixels);
-  for (let index = 0; index < pixels; index++) {
-    if (!cursor.mask[index]) continue;
-    const x = index % width;
-    const at = RECT_HEADER_BYTES + imageBytes + Math.floor(index / width) * maskStride + (x >> 3);
-    bytes[at] = (bytes[at] ?? 0) | (0x80 >> (x & 7));
-  }
-  return bytes;
+function union(a: Rect | undefined, b: Rect | undefined): Rect | undefined {
+  return a && b ? bounds(a, b) : (a ?? b);
 }

@@ -70,6 +70,20 @@ export function writeSetDesktopSize(width: number, height: number, screens: read
   return bytes;
 }
 
+export function writeEnableContinuousUpdates(enable: boolean, area: Rect): Uint8Array {
+  const bytes = new Uint8Array(10);
+  const view = fields(bytes);
+  view.setUint8(0, ClientMessageType.enableContinuousUpdates);
+  view.setUint8(1, enable ? 1 : 0);
+  writeRect(view, 2, area);
+  return bytes;
+}
+
+/** `flags` are those of {@link FenceFlag}, `payload` at most 64 bytes. */
+export function writeClientFence(flags: number, payload: Uint8Array): Uint8Array {
+  return fence(ClientMessageType.clientFence, flags, payload);
+}
+
 // Server to client.
 
 /** SecurityResult of 3.8; a reason makes it a refusal. */
@@ -96,6 +110,16 @@ export function writeServerCutText(text: string): Uint8Array {
 
 export function writeBell(): Uint8Array {
   return Uint8Array.of(ServerMessageType.bell);
+}
+
+/** Answers the last continuous update; before any, it says that they can be enabled. */
+export function writeEndOfContinuousUpdates(): Uint8Array {
+  return Uint8Array.of(ServerMessageType.endOfContinuousUpdates);
+}
+
+/** As {@link writeClientFence}. */
+export function writeServerFence(flags: number, payload: Uint8Array): Uint8Array {
+  return fence(ServerMessageType.serverFence, flags, payload);
 }
 
 /** The header of an update of `rectangles` rectangles. */
@@ -149,6 +173,16 @@ function writeScreens(view: DataView, offset: number, screens: readonly Screen[]
     view.setUint32(offset + 12, screen.flags);
     offset += 16;
   }
+}
+
+function fence(type: number, flags: number, payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(9 + payload.length);
+  const view = fields(bytes);
+  view.setUint8(0, type);
+  view.setUint32(4, flags);
+  view.setUint8(8, payload.length);
+  bytes.set(payload, 9);
+  return bytes;
 }
 
 function cutText(type: number, text: string): Uint8Array {

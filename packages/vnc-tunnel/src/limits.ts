@@ -16,26 +16,48 @@ export interface TunnelLimits {
    * `limitReached`: the far end asks without reading what it is answered. @default 1_048_576
    */
   controlQueueBytes: number;
+  /**
+   * Most frames of a known kind that cannot be read. Each costs its stream and is told to `onError`; past it the link is
+   * closed with `protocolError`. @default 16
+   */
+  malformedFrames: number;
   /** The scheduler's quantum: most payload bytes of one DATA frame, one frame a turn. @default 32_768 */
   quantumBytes: number;
+  /**
+   * Credit that a new stream grants to its far end, in bytes: what may be held here unread. Half of it
+   * beside other streams, once bulk has shown that the path is shorter than 2 ms. @default 262_144, or
+   * `maxWindowBytes` where that is less
+   */
+  initialWindowBytes: number;
+  /**
+   * Largest window, in bytes. A window is doubled when one is used up within four round trips of a path of 5 ms or more;
+   * at this size it stays. The same as `initialWindowBytes`: windows are fixed. @default 4_194_304
+   */
+  maxWindowBytes: number;
+  /** After so long without traffic, in ms, a stream is granted no more than the initial window again. @default 1_000 */
+  windowIdleMs: number;
   /** How long the far end may take to answer an OPEN, in ms. Past it the open rejects with `timeout`. @default 10_000 */
   openTimeoutMs: number;
   /** How long `close` waits for what `onOpen` dialled to be released, in ms. Past it `onError` is told. @default 5_000 */
   closeTimeoutMs: number;
 }
 
+/** The most that a far end may grant beyond what it has consumed, in bytes. Past it: RESET `flow_control`. */
+export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
+
 const DEFAULTS: TunnelLimits = {
   streams: 4096,
   opensInFlight: 256,
   socketQueueBytes: 128 * 1024,
   controlQueueBytes: 1024 * 1024,
+  malformedFrames: 16,
   quantumBytes: 32 * 1024,
+  initialWindowBytes: LIMITS.initialWindowBytes,
+  maxWindowBytes: MAX_WINDOW_BYTES,
+  windowIdleMs: 1_000,
   openTimeoutMs: 10_000,
   closeTimeoutMs: 5_000,
 };
-
-/** The most that a far end may grant beyond what it has consumed, in bytes. Past it: RESET `flow_control`. */
-export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** Longest delay that a timer takes, in ms. */
 export const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -47,14 +69,22 @@ export function checkLimit(name: string, value: number, max: number): number {
   return value;
 }
 
+/** @throws RangeError naming the limit, what it was and what is allowed */
 export function resolveTunnelLimits(given: Partial<TunnelLimits> = {}): TunnelLimits {
   const limits = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof TunnelLimits)[]) {
     const value = given[name];
-    if (value === undefined) continue;
-    const max =
-      name === 'quantumBytes' ? LIMITS.dataBytes : name.endsWith('Ms') ? MAX_DELAY_MS : LIMITS.offset;
-    limits[name] = checkLimit(`limits.${name}`, value, max);
+    if (value !== undefined) limits[name] = checkLimit(`limits.${name}`, value, highest(name));
   }
+  const { initialWindowBytes, maxWindowBytes } = limits;
+  if (given.initialWindowBytes === undefined)
+    limits.initialWindowBytes = Math.min(initialWindowBytes, maxWindowBytes);
+  else checkLimit('limits.initialWindowBytes', initialWindowBytes, maxWindowBytes);
   return limits;
+}
+
+function highest(name: keyof TunnelLimits): number {
+  if (name === 'quantumBytes') return LIMITS.dataBytes;
+  if (name.endsWith('WindowBytes')) return MAX_WINDOW_BYTES;
+  return name.endsWith('Ms') ? MAX_DELAY_MS : LIMITS.offset;
 }

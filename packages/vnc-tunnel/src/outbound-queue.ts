@@ -1,8 +1,10 @@
-import { encodeFrame, LIMITS } from '@streamspace/protocol';
+import { encodeFrame, FRAME_HEADER_BYTES, LIMITS } from '@streamspace/protocol';
 import { deferred, type Deferred } from './deferred.js';
 import { TunnelError } from './errors.js';
 import type { FrameBuffers, OutgoingFrame } from './frame-buffers.js';
 import { MAX_WINDOW_BYTES } from './limits.js';
+import { ReplayBytes } from './replay-bytes.js';
+import type { Counters } from './stats.js';
 
 interface PendingWrite extends Deferred<void> {
   rest: Uint8Array;
@@ -28,8 +30,15 @@ export class OutboundQueue {
   #consumed = 0;
   /** The far end takes bytes below. */
   #limit = 0;
+  readonly #replay = new ReplayBytes();
+  /** Since when bytes wait and credit is missing. */
+  #stalledAt: number | undefined;
 
-  constructor() {
+  /** @param now monotonic time in ms */
+  constructor(
+    private readonly counters: Counters,
+    private readonly now: () => number,
+  ) {
     // Without a caller of `end` nobody else looks at this promise.
     this.#ending.promise.catch(() => {});
   }
@@ -52,6 +61,7 @@ export class OutboundQueue {
     if (bytes.length === 0) return Promise.resolve();
     const write: PendingWrite = Object.assign(deferred<void>(), { rest: bytes });
     this.#writes.push(write);
+    this.#noteStall();
     return write.promise;
   }
 
@@ -71,9 +81,23 @@ export class OutboundQueue {
     if (consumed > this.#sent) return `consumed is ${consumed}, and ${this.#sent} bytes were sent`;
     if (limit - consumed > MAX_WINDOW_BYTES)
       return `limit - consumed is ${limit - consumed}, and at most ${MAX_WINDOW_BYTES} is allowed`;
-    this.#consumed = Math.max(this.#consumed, consumed);
+    if (consumed > this.#consumed) {
+      this.#consumed = consumed;
+      this.#replay.consumed(consumed);
+    }
     this.#limit = Math.max(this.#limit, Math.min(limit, LIMITS.offset));
+    this.#noteStall();
     return undefined;
+  }
+
+  /** What was sent from `offset` on, for another link; `offset` is one up to which the far end has everything. */
+  replayFrom(offset: number): Iterable<Uint8Array> {
+    return this.#replay.from(offset);
+  }
+
+  /** The stream is over: nothing of it will be sent again. */
+  dropReplay(): void {
+    this.#replay.clear();
   }
 
   /** Sent and not reported as consumed, in bytes: at most one window. */
@@ -84,8 +108,7 @@ export class OutboundQueue {
   /**
    * The next frame of at most `quantum` payload bytes, or `undefined` where nothing may be sent.
    *
-   * A frame's bytes are forgotten here. A stream that is to outlive its link keeps them at this place, from here
-   * until `grant` is told that they were consumed: one window at most.
+   * Its bytes are kept until `grant` is told that they were consumed, for a stream that is to outlive its link.
    */
   nextFrame(streamId: bigint, quantum: number, buffers: FrameBuffers): OutgoingFrame | undefined {
     const write = this.#writes[0];
@@ -99,11 +122,15 @@ export class OutboundQueue {
     if (credit <= 0) return undefined;
     const size = Math.min(evenPart(write.rest.length, quantum), credit);
     const frame = buffers.data(streamId, this.#sent, write.rest.subarray(0, size));
+    frame.hold?.();
+    this.#replay.keep(this.#sent, frame.bytes.subarray(FRAME_HEADER_BYTES), frame.release);
     this.#sent += size;
+    this.counters.bytesSent += size;
     if (size === write.rest.length) {
       this.#writes.shift();
       write.resolve();
     } else write.rest = write.rest.subarray(size);
+    this.#noteStall();
     return frame;
   }
 
@@ -114,7 +141,21 @@ export class OutboundQueue {
     this.#error = error;
     const writes = this.#writes;
     this.#writes = [];
+    this.dropReplay();
+    this.#noteStall();
     for (const write of writes) write.reject(error);
+  }
+
+  /** How long the stall that is under way has lasted, in ms. */
+  get stallMs(): number {
+    return this.#stalledAt === undefined ? 0 : this.now() - this.#stalledAt;
+  }
+
+  #noteStall(): void {
+    const stalled = this.#writes.length > 0 && this.#sent >= this.#limit;
+    if (stalled === (this.#stalledAt !== undefined)) return;
+    this.counters.creditStallMs += this.stallMs;
+    this.#stalledAt = stalled ? this.now() : undefined;
   }
 }
 

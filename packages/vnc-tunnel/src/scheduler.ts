@@ -41,6 +41,11 @@ export class Scheduler {
     this.#buffers = new FrameBuffers(limits.quantumBytes);
   }
 
+  /** Bytes of small frames that wait for the link. */
+  get controlBytes(): number {
+    return this.#controlBytes;
+  }
+
   /** Queues a small frame that goes before all data. */
   control(frame: Uint8Array): void {
     if (this.#status === 'stopped') return;
@@ -89,6 +94,7 @@ export class Scheduler {
     this.#status = 'stopped';
     for (const frame of this.#control) this.#link.send(frame);
     this.#control = [];
+    this.#controlBytes = 0;
     this.#credits.clear();
     this.#ring.clear();
   }

@@ -1,22 +1,26 @@
-import { encodeFrame, LIMITS, type Frame, type OpenRequest, type ResetReason } from '@streamspace/protocol';
+import { encodeFrame, type Frame, type OpenRequest, type ResetReason } from '@streamspace/protocol';
 import type { ByteChannel } from './byte-channel.js';
 import { deferred } from './deferred.js';
 import { asError, resetCodeOf, TunnelError } from './errors.js';
 import type { FrameBuffers, OutgoingFrame } from './frame-buffers.js';
 import { InboundQueue } from './inbound-queue.js';
 import { OutboundQueue } from './outbound-queue.js';
+import type { ReceiveWindow } from './receive-window.js';
 import type { Scheduler, Sender } from './scheduler.js';
-
-const WINDOW_BYTES = LIMITS.initialWindowBytes;
-
-/**
- * How much has to be consumed before the far end is told, in bytes. A quarter of the window costs few frames and
- * leaves the far end three quarters to send meanwhile.
- */
-const CREDIT_STEP_BYTES = WINDOW_BYTES / 4;
+import { countOne, type Counters } from './stats.js';
 
 /** A frame that concerns a stream which is there. */
-export type StreamFrame = Exclude<Frame, { kind: 'open' } | { kind: 'ping' | 'pong' }>;
+export type StreamFrame = Exclude<Frame, { kind: 'open' | 'ping' }>;
+
+/** What a stream is made from. */
+export interface TunnelStreamParts {
+  readonly scheduler: Scheduler;
+  readonly window: ReceiveWindow;
+  readonly counters: Counters;
+  /** Monotonic time in ms. */
+  readonly now: () => number;
+  readonly onClosed: (stream: TunnelStream) => void;
+}
 
 /**
  * One end of one stream.
@@ -28,28 +32,29 @@ export type StreamFrame = Exclude<Frame, { kind: 'open' } | { kind: 'ping' | 'po
  *   open     bytes flow; each direction ends by itself with END
  *   closed   both directions ended and all bytes were handed out, or RESET was sent or arrived, or the link is gone
  *
- * Offsets are absolute, per direction. The far end may send below `limit`, which is what was consumed and announced
- * plus one window: so it never holds more than one window of bytes that were not consumed.
+ * Offsets are absolute, per direction. The far end may send below the window's `limit`, which is what was consumed and
+ * announced plus one window: so it never holds more than one window of bytes that were not consumed.
  */
 export class TunnelStream implements ByteChannel, Sender {
   #status: 'opening' | 'dialing' | 'open' | 'closed';
   readonly #inbound = new InboundQueue((bytes) => this.#onConsumed(bytes));
-  readonly #outbound = new OutboundQueue();
+  readonly #outbound: OutboundQueue;
+  readonly #window: ReceiveWindow;
+  readonly #scheduler: Scheduler;
   readonly #accepted = deferred<void>();
   readonly #closed = deferred<Error | undefined>();
   #received = 0;
   #endReceived = false;
-  #consumed = 0;
-  /** What the far end was last told of `#consumed`. */
-  #announced = 0;
 
   constructor(
     readonly id: bigint,
     status: 'opening' | 'dialing',
-    private readonly scheduler: Scheduler,
-    private readonly onClosed: (stream: TunnelStream) => void,
+    private readonly parts: TunnelStreamParts,
   ) {
     this.#status = status;
+    this.#scheduler = parts.scheduler;
+    this.#window = parts.window;
+    this.#outbound = new OutboundQueue(parts.counters, parts.now);
     // Nobody waits for it on the accepting side.
     this.#accepted.promise.catch(() => {});
   }
@@ -62,11 +67,31 @@ export class TunnelStream implements ByteChannel, Sender {
     return this.#closed.promise;
   }
 
+  // ---- what it holds
+
+  get unreadBytes(): number {
+    return this.#inbound.queuedBytes;
+  }
+
+  get outstandingBytes(): number {
+    return this.#outbound.outstandingBytes;
+  }
+
+  get grantedBytes(): number {
+    return this.#window.grantedBytes;
+  }
+
+  get stallMs(): number {
+    return this.#outbound.stallMs;
+  }
+
   // ---- the two ways to become open
 
   /** Asks the far end for the stream; resolves with its ACCEPT. */
   request(request: OpenRequest): Promise<void> {
-    this.scheduler.control(encodeFrame({ kind: 'open', streamId: this.id, credit: WINDOW_BYTES, request }));
+    this.#scheduler.control(
+      encodeFrame({ kind: 'open', streamId: this.id, credit: this.#window.limit, request }),
+    );
     return this.#accepted.promise;
   }
 
@@ -74,7 +99,7 @@ export class TunnelStream implements ByteChannel, Sender {
   accept(credit: number): void {
     if (this.#status !== 'dialing') return;
     this.#status = 'open';
-    this.scheduler.control(encodeFrame({ kind: 'accept', streamId: this.id, credit: WINDOW_BYTES }));
+    this.#scheduler.control(encodeFrame({ kind: 'accept', streamId: this.id, credit: this.#window.limit }));
     this.#grant(0, credit);
   }
 
@@ -86,13 +111,13 @@ export class TunnelStream implements ByteChannel, Sender {
 
   write(bytes: Uint8Array): Promise<void> {
     const written = this.#outbound.write(bytes);
-    this.scheduler.ready(this);
+    this.#scheduler.ready(this);
     return written;
   }
 
   end(): Promise<void> {
     const ended = this.#outbound.end();
-    this.scheduler.ready(this);
+    this.#scheduler.ready(this);
     return ended;
   }
 
@@ -114,13 +139,7 @@ export class TunnelStream implements ByteChannel, Sender {
   }
 
   creditFrame(): Uint8Array {
-    this.#announced = this.#consumed;
-    return encodeFrame({
-      kind: 'credit',
-      streamId: this.id,
-      consumed: this.#consumed,
-      limit: this.#consumed + WINDOW_BYTES,
-    });
+    return encodeFrame({ kind: 'credit', streamId: this.id, ...this.#window.announce() });
   }
 
   // ---- what the far end says
@@ -135,7 +154,11 @@ export class TunnelStream implements ByteChannel, Sender {
         return this.#receiveAccept(frame.credit);
       case 'end':
         return this.#receiveEnd(frame.offset);
+      case 'pong':
+        if (!this.#window.pong(frame.nonce)) this.parts.counters.ignoredFrames++;
+        return;
       case 'reset':
+        countOne(this.parts.counters.resetsReceived, frame.code);
         return this.fail(
           new TunnelError(frame.code, frame.reason || `the far end reset the stream: ${frame.code}`),
         );
@@ -160,10 +183,13 @@ export class TunnelStream implements ByteChannel, Sender {
     if (this.#endReceived) return this.#violation('protocol_error', 'DATA came after END');
     if (offset !== this.#received)
       return this.#violation('protocol_error', `DATA at offset ${offset}, expected ${this.#received}`);
-    const limit = this.#announced + WINDOW_BYTES;
+    const { limit } = this.#window;
     if (offset + bytes.length > limit)
       return this.#violation('flow_control', `DATA up to ${offset + bytes.length}, and ${limit} was granted`);
     this.#received += bytes.length;
+    this.parts.counters.bytesReceived += bytes.length;
+    const nonce = this.#window.received(bytes.length);
+    if (nonce !== undefined) this.#scheduler.control(encodeFrame({ kind: 'ping', streamId: this.id, nonce }));
     this.#inbound.push(bytes);
   }
 
@@ -179,7 +205,7 @@ export class TunnelStream implements ByteChannel, Sender {
   #grant(consumed: number, limit: number): void {
     const wrong = this.#outbound.grant(consumed, limit);
     if (wrong) return this.#violation('flow_control', wrong);
-    this.scheduler.ready(this);
+    this.#scheduler.ready(this);
   }
 
   #violation(code: ResetReason, message: string): void {
@@ -189,9 +215,7 @@ export class TunnelStream implements ByteChannel, Sender {
   // ---- consuming and closing
 
   #onConsumed(bytes: number): void {
-    this.#consumed += bytes;
-    if (this.#status === 'open' && this.#consumed - this.#announced >= CREDIT_STEP_BYTES)
-      this.scheduler.credit(this);
+    if (this.#window.consumed(bytes) && this.#status === 'open') this.#scheduler.credit(this);
     this.#closeIfFinished();
   }
 
@@ -203,7 +227,8 @@ export class TunnelStream implements ByteChannel, Sender {
   /** Ends the stream at once and tells the far end why. */
   reset(code: ResetReason, error: Error): void {
     if (this.#status === 'closed') return;
-    this.scheduler.control(
+    countOne(this.parts.counters.resetsSent, code);
+    this.#scheduler.control(
       encodeFrame({ kind: 'reset', streamId: this.id, code, reason: asError(error).message }),
     );
     this.fail(error);
@@ -220,8 +245,10 @@ export class TunnelStream implements ByteChannel, Sender {
 
   #release(error: Error | undefined): void {
     this.#status = 'closed';
-    this.scheduler.remove(this);
-    this.onClosed(this);
+    this.#window.release();
+    this.#outbound.dropReplay();
+    this.#scheduler.remove(this);
+    this.parts.onClosed(this);
     this.#closed.resolve(error);
   }
 }

@@ -9,11 +9,15 @@ import {
   type OpenRequest,
 } from '@streamspace/protocol';
 import { joinChannels, type ByteChannel } from './byte-channel.js';
+import { creditBudget, type CreditBudget } from './credit-budget.js';
 import { deferred } from './deferred.js';
 import { asError, resetCodeOf, TunnelError } from './errors.js';
 import type { FrameLink } from './frame-link.js';
 import { checkLimit, MAX_DELAY_MS, resolveTunnelLimits, type TunnelLimits } from './limits.js';
+import { ReceiveWindow } from './receive-window.js';
+import { Path } from './round-trip.js';
 import { Scheduler } from './scheduler.js';
+import { countOne, Counters, type TunnelStats } from './stats.js';
 import { TunnelStream } from './stream.js';
 
 export interface TunnelOptions {
@@ -29,6 +33,10 @@ export interface TunnelOptions {
   /** What went wrong where no caller can be told; `where` names the step. */
   onError?: (error: unknown, where: string) => void;
   limits?: Partial<TunnelLimits>;
+  /** Bounds what all tunnels that share it grant together. @default one of 256 MiB for this tunnel alone */
+  creditBudget?: CreditBudget;
+  /** Monotonic time in ms; tests give their own. @default performance.now */
+  now?: () => number;
 }
 
 export interface OpenOptions {
@@ -54,6 +62,8 @@ export interface Tunnel extends AsyncDisposable {
   readonly streams: number;
   /** Frames that were dropped: of unknown kind, or for streams that are over or were never there. */
   readonly ignoredFrames: number;
+  /** Counters and gauges as of now, for metrics. Costs one pass over the streams. */
+  stats(): TunnelStats;
   /**
    * Resets every stream with `going_away` and resolves when all is released, dialled channels included. Idempotent.
    * The link stays open, and what the far end asks on it from here on is not answered: close the connection next.
@@ -81,6 +91,10 @@ class LinkTunnel implements Tunnel {
   readonly #link: FrameLink;
   readonly #limits: TunnelLimits;
   readonly #scheduler: Scheduler;
+  readonly #budget: CreditBudget;
+  readonly #now: () => number;
+  readonly #counters = new Counters();
+  readonly #path = new Path();
   readonly #onOpen: TunnelOptions['onOpen'];
   readonly #onError: (error: unknown, where: string) => void;
   readonly #unlisten: () => void;
@@ -91,7 +105,7 @@ class LinkTunnel implements Tunnel {
   /** Opens that wait for the far end, and opens of the far end that are being dialled here. */
   #opening = 0;
   #dialing = 0;
-  #ignoredFrames = 0;
+  #malformedFrames = 0;
   #closing: Promise<void> | undefined;
   readonly #onStreamClosed = (stream: TunnelStream): void => {
     this.#streams.delete(stream.id);
@@ -100,6 +114,8 @@ class LinkTunnel implements Tunnel {
   constructor(options: TunnelOptions, limits: TunnelLimits) {
     this.#link = options.link;
     this.#limits = limits;
+    this.#budget = options.creditBudget ?? creditBudget();
+    this.#now = options.now ?? (() => performance.now());
     this.#onOpen = options.onOpen;
     this.#onError = (error, where) => {
       try {
@@ -124,7 +140,31 @@ class LinkTunnel implements Tunnel {
   }
 
   get ignoredFrames(): number {
-    return this.#ignoredFrames;
+    return this.#counters.ignoredFrames;
+  }
+
+  stats(): TunnelStats {
+    const { openFailures, acceptFailures, resetsSent, resetsReceived, ...counts } = this.#counters;
+    const stats: TunnelStats = {
+      ...counts,
+      openFailures: { ...openFailures },
+      acceptFailures: { ...acceptFailures },
+      resetsSent: { ...resetsSent },
+      resetsReceived: { ...resetsReceived },
+      streams: this.#streams.size,
+      linkQueueBytes: this.#link.queuedBytes,
+      controlQueueBytes: this.#scheduler.controlBytes,
+      unreadBytes: 0,
+      outstandingBytes: 0,
+      grantedBytes: 0,
+    };
+    for (const stream of this.#streams.values()) {
+      stats.creditStallMs += stream.stallMs;
+      stats.unreadBytes += stream.unreadBytes;
+      stats.outstandingBytes += stream.outstandingBytes;
+      stats.grantedBytes += stream.grantedBytes;
+    }
+    return stats;
   }
 
   get closed(): Promise<Error | undefined> {
@@ -134,18 +174,27 @@ class LinkTunnel implements Tunnel {
   async open(request: OpenRequest, options: OpenOptions = {}): Promise<ByteChannel> {
     const timeoutMs = checkLimit('timeoutMs', options.timeoutMs ?? this.#limits.openTimeoutMs, MAX_DELAY_MS);
     options.signal?.throwIfAborted();
-    if (this.#status === 'ended') throw (await this.#closed.promise) ?? closedError();
-    const full = this.#limitReached(this.#opening);
-    if (full) throw new TunnelError('limit_reached', full);
+    try {
+      const stream = await this.#request(request, timeoutMs, options.signal);
+      this.#counters.opened++;
+      return stream;
+    } catch (error) {
+      countOne(this.#counters.openFailures, error instanceof TunnelError ? error.code : 'cancelled');
+      throw error;
+    }
+  }
 
-    const stream = this.#add(this.#newId(), 'opening');
+  async #request(request: OpenRequest, timeoutMs: number, signal?: AbortSignal): Promise<TunnelStream> {
+    if (this.#status === 'ended') throw (await this.#closed.promise) ?? closedError();
+    const stream = this.#add(this.#newId(), 'opening', this.#opening);
+    if (typeof stream === 'string') throw new TunnelError('limit_reached', stream);
     const abort = (reason: Error): void => stream.abort(reason);
-    const onAbort = (): void => abort(asError(options.signal?.reason));
+    const onAbort = (): void => abort(asError(signal?.reason));
     const timer = setTimeout(
       () => abort(new TunnelError('timeout', `the far end did not answer within ${timeoutMs} ms`)),
       timeoutMs,
     );
-    options.signal?.addEventListener('abort', onAbort, { once: true });
+    signal?.addEventListener('abort', onAbort, { once: true });
     this.#opening++;
     try {
       await stream.request(request);
@@ -153,7 +202,7 @@ class LinkTunnel implements Tunnel {
     } finally {
       this.#opening--;
       clearTimeout(timer);
-      options.signal?.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -198,8 +247,27 @@ class LinkTunnel implements Tunnel {
     this.#closed.resolve(error);
   }
 
-  #add(id: bigint, status: 'opening' | 'dialing'): TunnelStream {
-    const stream = new TunnelStream(id, status, this.#scheduler, this.#onStreamClosed);
+  /** @returns the limit that is in the way, if one is */
+  #add(id: bigint, status: 'opening' | 'dialing', opensInFlight: number): TunnelStream | string {
+    const full = this.#limitReached(opensInFlight);
+    if (full) return full;
+    const window = ReceiveWindow.reserve({
+      initialWindowBytes: this.#limits.initialWindowBytes,
+      maxWindowBytes: this.#limits.maxWindowBytes,
+      windowIdleMs: this.#limits.windowIdleMs,
+      budget: this.#budget,
+      path: this.#path,
+      isShared: () => this.#streams.size > 1,
+      now: this.#now,
+    });
+    if (!window) return `creditBudget: all of its ${this.#budget.bytes} bytes are granted`;
+    const stream = new TunnelStream(id, status, {
+      scheduler: this.#scheduler,
+      window,
+      counters: this.#counters,
+      now: this.#now,
+      onClosed: this.#onStreamClosed,
+    });
     this.#streams.set(id, stream);
     return stream;
   }
@@ -233,14 +301,11 @@ class LinkTunnel implements Tunnel {
         return this.#onOpenFrame(frame.streamId, frame.credit, frame.request);
       case 'ping':
         return this.#scheduler.control(encodeFrame({ ...frame, kind: 'pong' }));
-      case 'pong':
-        this.#ignoredFrames++;
-        return;
       default: {
         const stream = this.#streams.get(frame.streamId);
         // A stream that was reset here goes on to receive what was under way.
         if (stream) stream.receive(frame);
-        else this.#ignoredFrames++;
+        else this.#counters.ignoredFrames++;
       }
     }
   }
@@ -248,12 +313,15 @@ class LinkTunnel implements Tunnel {
   /** A frame whose header can be read costs its stream, any other costs the connection. */
   #onUnreadable(bytes: Uint8Array, thrown: unknown): void {
     if (thrown instanceof ProtocolError && thrown.code === 'unknown_frame') {
-      this.#ignoredFrames++;
+      this.#counters.ignoredFrames++;
       return;
     }
+    this.#malformedFrames++;
+    // The link is being closed; what else it still brings is not worth a word.
+    if (this.#malformedFrames > this.#limits.malformedFrames + 1) return;
     const error = asError(thrown);
     this.#onError(error, 'frame');
-    if (bytes.length < FRAME_HEADER_BYTES) {
+    if (bytes.length < FRAME_HEADER_BYTES || this.#malformedFrames > this.#limits.malformedFrames) {
       this.#link.close(CLOSE.protocolError, error.message);
       return;
     }
@@ -262,11 +330,13 @@ class LinkTunnel implements Tunnel {
     const violation = new TunnelError('protocol_error', error.message, { cause: error });
     if (stream) stream.reset('protocol_error', violation);
     else if (bytes[0] === FRAME_KIND.open) this.#refuse(id, violation);
-    else this.#ignoredFrames++;
+    else this.#counters.ignoredFrames++;
   }
 
   #refuse(streamId: bigint, error: TunnelError): void {
     const code = resetCodeOf(error, 'refused');
+    countOne(this.#counters.acceptFailures, code);
+    countOne(this.#counters.resetsSent, code);
     this.#scheduler.control(encodeFrame({ kind: 'reset', streamId, code, reason: error.message }));
   }
 
@@ -275,10 +345,8 @@ class LinkTunnel implements Tunnel {
     if (this.#streams.has(id)) return;
     const onOpen = this.#onOpen;
     if (!onOpen) return this.#refuse(id, new TunnelError('refused', 'this end accepts no streams'));
-    const full = this.#limitReached(this.#dialing);
-    if (full) return this.#refuse(id, new TunnelError('limit_reached', full));
-
-    const stream = this.#add(id, 'dialing');
+    const stream = this.#add(id, 'dialing', this.#dialing);
+    if (typeof stream === 'string') return this.#refuse(id, new TunnelError('limit_reached', stream));
     const join = this.#dialAndJoin(stream, credit, request, onOpen)
       .catch((error: unknown) => this.#onError(error, 'join'))
       .finally(() => this.#joins.delete(join));
@@ -295,6 +363,7 @@ class LinkTunnel implements Tunnel {
     if (!channel) return;
     if (stream.status === 'closed') channel.abort((await stream.closed) ?? closedError());
     else {
+      this.#counters.accepted++;
       stream.accept(credit);
       await joinChannels(stream, channel);
     }
@@ -315,7 +384,10 @@ class LinkTunnel implements Tunnel {
     try {
       return await onOpen(request, controller.signal);
     } catch (error) {
-      stream.reset(resetCodeOf(error, 'connect_failed'), asError(error));
+      const code = resetCodeOf(error, 'connect_failed');
+      // A dial that fails since the far end gave up was no failure of this end.
+      if (stream.status !== 'closed') countOne(this.#counters.acceptFailures, code);
+      stream.reset(code, asError(error));
       return undefined;
     } finally {
       dialing = false;

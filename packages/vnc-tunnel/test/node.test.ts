@@ -1,3 +1,4 @@
+import { LIMITS } from '@streamspace/protocol';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -134,6 +135,10 @@ describe('clientOptions', () => {
 
   it.each(['ws://example.org/', 'ws://127.0.0.1.example.org/', 'ws://10.0.0.1/'])(
     'leaves masking alone on %s',
-    (url) => expect(clientOptions(url)).toEqual({ perMessageDeflate: false, maxPayload: 1_572_864 }),
+    (url) =>
+      expect(clientOptions(url)).toEqual({
+        perMessageDeflate: false,
+        maxPayload: 3 * LIMITS.controlMessageChars,
+      }),
   );
 });

@@ -91,7 +91,7 @@ describe('createTunnel', () => {
 
 describe('what the package exports', () => {
   it('is what is listed here', () => {
-    expect(Object.keys(root).sort()).toEqual(['TunnelError', 'createTunnel', 'joinChannels']);
+    expect(Object.keys(root).sort()).toEqual(['TunnelError', 'createTunnel', 'creditBudget', 'joinChannels']);
     expect(Object.keys(node).sort()).toEqual([
       'clientOptions',
       'connectTcp',

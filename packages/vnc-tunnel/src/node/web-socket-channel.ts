@@ -1,4 +1,4 @@
-import { CLOSE } from '@streamspace/protocol';
+import { CLOSE, closeReason } from '@streamspace/protocol';
 import type { RawData, WebSocket } from 'ws';
 import type { ByteChannel } from '../byte-channel.js';
 import { deferred } from '../deferred.js';
@@ -6,7 +6,7 @@ import { TunnelError } from '../errors.js';
 import { InboundQueue } from '../inbound-queue.js';
 import { checkLimit, MAX_DELAY_MS } from '../limits.js';
 import { UNREAD_BYTES } from './unread-bytes.js';
-import { asBytes, closeReason, requireOpened } from './web-socket-message.js';
+import { asBytes, requireOpened } from './web-socket-message.js';
 
 /** A WebSocket close code and reason; the reason is cut to 123 bytes. */
 export interface CloseWith {

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import { CLOSE, type CloseCode } from '@streamspace/protocol';
+import { CLOSE, type CloseCode, closeReason } from '@streamspace/protocol';
 import type { RawData, WebSocket } from 'ws';
 import { TunnelError } from '../errors.js';
 import type { FrameLink, FrameLinkListener } from '../frame-link.js';
-import { asBytes, closeReason, requireOpened } from './web-socket-message.js';
+import { asBytes, requireOpened } from './web-socket-message.js';
 
 /**
  * A WebSocket as a tunnel's link: its binary messages are the frames, its text messages are left to others.

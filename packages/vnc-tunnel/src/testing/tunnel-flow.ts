@@ -10,7 +10,7 @@ const WINDOW = LIMITS.initialWindowBytes;
 export function flowTests({ describe, it }: TestRunner, fx: TunnelFixture): void {
   describe('flow control', () => {
     it('lets a sender have one window outstanding, and no more, while the reader stalls', async () => {
-      fx.both();
+      fx.both({ limits: { maxWindowBytes: WINDOW } });
       const [stream, target] = await fx.open();
       // Not at the start only: what was granted for bytes that were consumed counts too.
       const before = 4 * WINDOW;

@@ -117,6 +117,20 @@ export function ruleTests({ describe, it }: TestRunner, fx: TunnelFixture): void
       assert.equal(errors.length, 2);
     });
 
+    it('loses the connection for too many frames that cannot be read', async () => {
+      const peer = rawPeer(fx.connection.a);
+      const errors: unknown[] = [];
+      fx.far = fx.track({
+        link: fx.connection.b,
+        limits: { malformedFrames: 3 },
+        onError: (error) => errors.push(error),
+      });
+      const frame = encodeFrame({ kind: 'open', streamId: 9n, credit: 1, request: openRequest() });
+      for (let i = 0; i < 50; i++) peer.sendBytes(frame.subarray(0, frame.length - 3).slice());
+      await peer.lost;
+      assert.equal(errors.length, 4);
+    });
+
     it('loses the connection when it asks without reading the answers', async () => {
       const peer = rawPeer(fx.connection.a);
       fx.far = fx.track({ link: fx.connection.b, limits: { controlQueueBytes: 1000 } });

@@ -10,8 +10,6 @@ import type { Readable } from 'node:stream';
 /** Debian packages of the far ends, and a program of each. */
 const PACKAGES: Readonly<Record<string, string>> = {
   'tigervnc-standalone-server': '/usr/bin/Xtigervnc',
-  x11vnc: '/usr/bin/x11vnc',
-  xvfb: '/usr/bin/Xvfb',
   xterm: '/usr/bin/xterm',
   openbox: '/usr/bin/openbox',
 };
@@ -59,21 +57,6 @@ export function startXtigervnc(): Promise<RealDesktop> {
   });
 }
 
-/** x11vnc, which shows the screen of another X server. */
-export function startX11vnc(): Promise<RealDesktop> {
-  return startDesktop(async (run, port) => {
-    const { width, height } = SCREEN;
-    const screen = ['-screen', '0', `${width}x${height}x24`];
-    const display = await displayOf(run('Xvfb', ['-displayfd', '3', ...screen, '-nolisten', 'tcp']));
-    const server = run('x11vnc', [
-      ...['-display', display, '-rfbport', String(port), '-localhost', '-noipv6', '-nopw', '-norc'],
-      ...['-forever', '-shared', '-noxrecord'],
-    ]);
-    await lineOf(server, /^PORT=/);
-    return display;
-  });
-}
-
 type Run = (program: string, args: readonly string[], env?: Record<string, string>) => ChildProcess;
 
 async function startDesktop(start: (run: Run, port: number) => Promise<string>): Promise<RealDesktop> {
@@ -83,7 +66,7 @@ async function startDesktop(start: (run: Run, port: number) => Promise<string>):
   const run: Run = (program, args, env = {}) => {
     const child = spawn(program, args, {
       env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
-      stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+      stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
     });
     // A program that cannot be started is missed by whoever waits for what it says.
     child.on('error', () => undefined);

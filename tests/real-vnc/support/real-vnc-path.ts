@@ -9,7 +9,7 @@ import { filterChannel, RfbPolicyFilter, type RfbPolicy } from '@streamspace/rfb
 import { joinChannels } from '@streamspace/vnc-tunnel';
 import { connectTcp, webSocketChannel } from '@streamspace/vnc-tunnel/node';
 import { WebSocketServer } from 'ws';
-import { hubAndAgent } from './hub-and-agent.js';
+import { hubAndAgent } from '../../integration/support/hub-and-agent.js';
 
 const NOVNC = fileURLToPath(new URL('../../../node_modules/@novnc/novnc/', import.meta.url));
 const PAGE = `<!doctype html><meta charset="utf-8"><title>noVNC</title><link rel="icon" href="data:,">

@@ -41,12 +41,13 @@ export async function smallViewer(url: string): Promise<Viewer> {
     ],
   });
   await client.request(false);
+  let failure: unknown;
   const reading = (async () => {
     for (;;) {
       await client.nextUpdate();
       await client.request(true);
     }
-  })().catch(() => undefined);
+  })().catch((error: unknown) => (failure = error));
   const press = async (...keysyms: number[]): Promise<void> => {
     for (const keysym of keysyms) await client.key(true, keysym);
     for (const keysym of keysyms.reverse()) await client.key(false, keysym);
@@ -62,7 +63,10 @@ export async function smallViewer(url: string): Promise<Viewer> {
     },
     sendClipboard: (text) => client.sendCutText(text),
     clipboard: () => Promise.resolve(client.cutText),
-    terminal: () => Promise.resolve(boxOf(client.framebuffer, TERMINAL_COLOUR)),
+    async terminal() {
+      if (failure) throw failure as Error;
+      return Promise.resolve(boxOf(client.framebuffer, TERMINAL_COLOUR));
+    },
     resize: (width, height) => client.resize(width, height),
     size: () => Promise.resolve(`${client.framebuffer.width}x${client.framebuffer.height}`),
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,182 @@
+import { LIMITS } from '@streamspace/protocol';
+import type { CreditBudget } from './credit-budget.js';
+import { Pinger, type Path } from './round-trip.js';
+
+/** What a window starts with where the budget is nearly used up, in bytes. */
+const SMALL_WINDOW_BYTES = 16 * 1024;
+/** A CREDIT for less is not worth its frame, in bytes, unless it is half of the window. */
+const CREDIT_STEP_BYTES = 64 * 1024;
+/** A window that is used up within so many round trips is what holds the sender back. */
+const GROW_WITHIN_ROUND_TRIPS = 4;
+/**
+ * Windows in a row that are timed together. One may have lain here in full when it began; of two at least one was
+ * granted, sent and brought meanwhile, so that their time is an upper bound of the round trip as well: a PING that was
+ * slow because a process was busy does not pass for a long path.
+ */
+const EPOCH_WINDOWS = 2;
+/**
+ * On a shorter path windows do not grow, in ms: the first one carries 50 MB/s there. What uses it up faster is held
+ * back by a processor, and a larger window would be a longer queue for everybody behind it and nothing else.
+ */
+const GROW_FROM_ROUND_TRIP_MS = 5;
+
+/**
+ * On a shorter path than this, in ms, a stream beside others has half of the initial window: it still carries 65 MB/s
+ * and more, and what lies in kernel buffers before everybody else's bytes is half as much. Alone it would only cost.
+ */
+const HALVE_BELOW_ROUND_TRIP_MS = 2;
+
+export interface ReceiveWindowOptions {
+  readonly initialWindowBytes: number;
+  readonly maxWindowBytes: number;
+  readonly windowIdleMs: number;
+  readonly budget: CreditBudget;
+  readonly path: Path;
+  /** Whether other streams have to wait behind this one. */
+  readonly isShared: () => boolean;
+  /** Monotonic time in ms. */
+  readonly now: () => number;
+}
+
+/**
+ * How much the far end of one stream may send: `limit`, which is what was consumed plus the window.
+ *
+ * The window starts at `initialWindowBytes` and is doubled each time when two in a row are used up within four round
+ * trips of the path each, up to `maxWindowBytes`, while the budget has room. After `windowIdleMs` without traffic it is the initial one again.
+ * Beside other streams on a path of less than 2 ms it is half of the initial one, once that is known. Nothing granted is withdrawn: where
+ * the window has become smaller, `limit` stays where it is until consumption has caught up.
+ *
+ * It keeps no timer: idleness is seen when traffic goes on, and until then nothing is granted.
+ */
+export class ReceiveWindow {
+  #size: number;
+  /** Taken from the budget: the window, or what is still granted of a larger one. */
+  #reserved: number;
+  #consumed = 0;
+  /** What the far end was last told of `#consumed`. */
+  #announced = 0;
+  #limit: number;
+  #activeAt: number;
+  /** When and where the far end began to use the window up. */
+  #epochAt: number;
+  #epochStart = 0;
+  readonly #pinger: Pinger;
+
+  /** @returns `undefined` where the budget has no room for another stream */
+  static reserve(options: ReceiveWindowOptions): ReceiveWindow | undefined {
+    const { budget, initialWindowBytes } = options;
+    if (budget.take(initialWindowBytes, 'near')) return new ReceiveWindow(options, initialWindowBytes);
+    const small = Math.min(initialWindowBytes, SMALL_WINDOW_BYTES);
+    return budget.take(small, 'full') ? new ReceiveWindow(options, small) : undefined;
+  }
+
+  private constructor(
+    private readonly options: ReceiveWindowOptions,
+    reserved: number,
+  ) {
+    this.#pinger = new Pinger(options.path);
+    this.#size = reserved;
+    this.#reserved = reserved;
+    this.#limit = reserved;
+    this.#activeAt = options.now();
+    this.#epochAt = this.#activeAt;
+  }
+
+  /** The far end may send below. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** `limit - consumed`: what the far end may still cause to be held here, in bytes. */
+  get grantedBytes(): number {
+    return this.#limit - this.#consumed;
+  }
+
+  /** What is to be granted beyond what is consumed, in bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Counts bytes that arrived. @returns the nonce of a PING to send, if one is due */
+  received(bytes: number): number | undefined {
+    const now = this.#active();
+    return this.#size < this.options.maxWindowBytes ? this.#pinger.received(bytes, now) : undefined;
+  }
+
+  /** Takes a PONG. @returns whether it answers the last PING */
+  pong(nonce: number): boolean {
+    return this.#pinger.pong(nonce, this.options.now());
+  }
+
+  /** Counts bytes that the reader has dealt with. @returns whether the far end should be told now */
+  consumed(bytes: number): boolean {
+    if (bytes === 0) return false;
+    const now = this.#active();
+    this.#consumed += bytes;
+    if (this.#consumed - this.#epochStart >= this.#size * EPOCH_WINDOWS) this.#endEpoch(now);
+    this.#giveBack();
+    // A quarter of the window costs few frames and leaves the far end three quarters to send meanwhile.
+    const step = Math.min(Math.max(this.#size / 4, CREDIT_STEP_BYTES), this.#size / 2);
+    return (
+      this.#consumed - this.#announced >= step || this.#consumed + this.#size - this.#limit >= this.#size / 2
+    );
+  }
+
+  /** What to tell the far end, which counts as told. */
+  announce(): { consumed: number; limit: number } {
+    this.#announced = this.#consumed;
+    this.#limit = Math.max(this.#limit, Math.min(this.#consumed + this.#size, LIMITS.offset));
+    return { consumed: this.#consumed, limit: this.#limit };
+  }
+
+  /** The stream is over: its part of the budget is free. Idempotent. */
+  release(): void {
+    this.options.budget.give(this.#reserved);
+    this.#reserved = 0;
+  }
+
+  #active(): number {
+    const now = this.options.now();
+    if (now - this.#activeAt > this.options.windowIdleMs) {
+      this.#size = Math.min(this.#size, this.options.initialWindowBytes);
+      this.#startEpoch(now);
+    }
+    this.#activeAt = now;
+    return now;
+  }
+
+  #endEpoch(now: number): void {
+    const { initialWindowBytes, maxWindowBytes, path } = this.options;
+    const windowMs = (now - this.#epochAt) / EPOCH_WINDOWS;
+    path.atMost(now - this.#epochAt, now);
+    const { roundTripMs } = path;
+    const isHalved = path.known && roundTripMs < HALVE_BELOW_ROUND_TRIP_MS && this.options.isShared();
+    const ordinary = isHalved ? Math.ceil(initialWindowBytes / 2) : initialWindowBytes;
+    if (this.#size < ordinary) this.#grow(ordinary);
+    else if (isHalved) this.#size = ordinary;
+    else if (roundTripMs >= GROW_FROM_ROUND_TRIP_MS && windowMs < GROW_WITHIN_ROUND_TRIPS * roundTripMs)
+      this.#grow(Math.min(this.#size * 2, maxWindowBytes));
+    this.#startEpoch(now);
+  }
+
+  #startEpoch(now: number): void {
+    this.#epochAt = now;
+    this.#epochStart = this.#consumed;
+  }
+
+  #grow(size: number): void {
+    const more = size - this.#reserved;
+    if (more > 0) {
+      if (!this.options.budget.take(more, 'near')) return;
+      this.#reserved = size;
+    }
+    this.#size = size;
+  }
+
+  #giveBack(): void {
+    const spare = this.#reserved - Math.max(this.#size, this.#limit - this.#consumed);
+    if (spare <= 0) return;
+    this.#reserved -= spare;
+    this.options.budget.give(spare);
+  }
+}
