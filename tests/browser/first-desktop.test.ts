@@ -36,7 +36,10 @@ describe.runIf(hasBrowser())('the whole product in a browser', () => {
   const button = (name: string | RegExp) => page.getByRole('button', { name });
 
   it('leads from the setup link into a desktop that keeps what is typed and drawn, until it is stopped', async () => {
+    await page.goto(`${product.origin}/sessions`);
+    await page.getByText('one-time setup link').waitFor();
     await page.goto(product.link);
+    await page.getByLabel('Name', { exact: true }).waitFor();
     await browser.screenshot('product-setup');
     await page.getByLabel('Name', { exact: true }).fill('ada');
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
@@ -62,15 +65,19 @@ describe.runIf(hasBrowser())('the whole product in a browser', () => {
     await browser.screenshot('product-worked-in');
 
     await button('Stop').click();
+    await page.getByText(`homes/${sessionId}`, { exact: true }).waitFor();
     await button('Stop session').click();
     await page.waitForURL('**/sessions');
     const row = page.locator(`[data-session="${sessionId}"]`);
     await row.getByText('Terminated').waitFor({ timeout: 15_000 });
     await browser.screenshot('product-sessions');
+    expect(await notes(product)).toContain(WORDS);
   });
 
   it('keeps the login over a reload, ends it on request, and shows admins their agents', async () => {
-    await page.goto(`${product.origin}/login`);
+    await page.goto(product.link);
+    await page.getByText('Already set up').waitFor();
+    await page.getByRole('link', { name: 'Log in' }).click();
     await logIn();
     await page.waitForURL('**/sessions');
 

@@ -142,6 +142,8 @@ describe.runIf(hasBrowser())('pages', () => {
     await setUp();
     await showsPicture();
     await button('Stop').click();
+    const [session] = fake.sessions.keys();
+    await page.getByRole('dialog').getByText(`homes/${session}`, { exact: true }).waitFor();
     await browser.screenshot('viewer-stop');
     await button('Stop session').click();
     await page.waitForURL('**/sessions');
@@ -223,6 +225,66 @@ describe.runIf(hasBrowser())('pages', () => {
     await page.getByLabel('Password').fill(PASSWORD);
     await button('Log in').click();
     await page.waitForURL('**/agents');
+  });
+
+  it('logs out every tab of the browser, and ends what they show', async () => {
+    await setUp();
+    await showsPicture();
+    const shown = new URL(page.url()).pathname;
+    const other = await browser.context.newPage();
+    await other.goto(`${fake.url}/sessions`);
+    await other.getByRole('button', { name: 'Log out' }).click();
+    await other.waitForURL('**/login?next=%2Fsessions');
+    await page.waitForURL(`**/login?next=${encodeURIComponent(shown)}`);
+    await button('Log in').waitFor();
+    await eventually(() => fake.desktop.viewers).toBe(0);
+    await page.reload();
+    await button('Log in').waitFor();
+  });
+
+  it('says that the set-up comes first, wherever one begins', async () => {
+    for (const path of ['/sessions', '/login', '/vnc-viewer/desk', '/setup']) {
+      await page.goto(`${fake.url}${path}`);
+      await page.getByText('one-time setup link').waitFor();
+    }
+    expect(browser.complaints).toEqual([]);
+  });
+
+  it('says that a setup link is wrong, or was used, in place of a form that cannot help', async () => {
+    const fill = async (): Promise<void> => {
+      await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+      await page.getByLabel('Password again').fill(PASSWORD);
+      await button(/Create admin/).click();
+    };
+    await page.goto(`${fake.url}/setup?token=wrong`);
+    await fill();
+    await page.getByRole('heading', { name: 'This link does not work' }).waitFor();
+    await page.getByText('The setup link is not valid any more.').waitFor();
+    await page.getByText('Open this:').waitFor();
+    expect(await page.getByLabel('Password', { exact: true }).count()).toBe(0);
+    await browser.screenshot('setup-link-wrong');
+
+    // Somebody else is faster.
+    await page.goto(`${fake.url}/setup?token=once`);
+    await page.getByLabel('Password again').waitFor();
+    fake.setupRequired = false;
+    await fill();
+    await page.getByRole('heading', { name: 'Already set up' }).waitFor();
+
+    await page.goto(`${fake.url}/setup?token=once`);
+    await page.getByRole('heading', { name: 'Already set up' }).waitFor();
+    await browser.screenshot('setup-done');
+    await page.getByRole('link', { name: 'Log in' }).click();
+    await button('Log in').waitFor();
+  });
+
+  it('does not wait for a session that is not there', async () => {
+    await setUp();
+    await page.goto(`${fake.url}/vnc-viewer/no-such-desk`);
+    await page.getByText('There is no session no-such-desk.').waitFor();
+    expect(await page.locator('.viewer-status').textContent()).toBe('Not found');
+    expect(await page.getByText('Connecting').count()).toBe(0);
+    await browser.screenshot('viewer-no-session');
   });
 
   it('is dark where the person prefers that, and fits a narrow screen', async () => {

@@ -36,6 +36,11 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+/** Whether it is certain that nobody is in. */
+export function isOut(): boolean {
+  return auth.state === 'out';
+}
+
 export function useAuth(): Auth {
   return useSyncExternalStore(subscribe, () => auth);
 }

@@ -2,6 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { App } from './app.js';
+import { followLogOut } from './log-out.js';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/parts.css';
@@ -11,6 +12,7 @@ import './styles/viewer.css';
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html lacks its #root element.');
 
+followLogOut();
 createRoot(root).render(
   <StrictMode>
     <BrowserRouter>

@@ -1,10 +1,12 @@
-import { chmod, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Surface } from './desktop/surface.js';
 import { decodePng } from './png.js';
 
 /** Bytes of a drawing that are read when a session starts. A larger file is set aside. */
 const MOST_DRAWING_BYTES = 64 * 1024 * 1024;
+/** Files of one name that are set aside. One more fails the start. */
+const MOST_SET_ASIDE = 1000;
 
 /** A session's home folder: `notes.txt` in UTF-8 and `drawing.png`. For the agent's user only. */
 export class Home {
@@ -39,8 +41,9 @@ export class Home {
 }
 
 /**
- * Reads a file, if it is there. One that cannot be used is renamed to `<name>.unreadable`, so that the session starts
- * and nothing that somebody made is overwritten.
+ * Reads a file, if it is there. One whose contents cannot be used is renamed to `<name>.unreadable`, so that the
+ * session starts and nothing that somebody made is overwritten. Rejects where the file system fails: the file may be
+ * sound.
  */
 async function readOrSetAside<Contents>(
   path: string,
@@ -48,17 +51,50 @@ async function readOrSetAside<Contents>(
   read: (bytes: Uint8Array) => Contents | Promise<Contents>,
   onError: (error: unknown) => void,
 ): Promise<Contents | undefined> {
-  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return { size: undefined };
+  const found = await readIfThere(path, mostBytes);
+  if (!found) return undefined;
+  try {
+    const { bytes, size } = found;
+    if (!bytes) throw new Error(`it has ${size} bytes; at most ${mostBytes} are allowed`);
+    return await read(bytes);
+  } catch (cause) {
+    const aside = await setAside(path);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    onError(new Error(`${path} cannot be used and is now ${aside}: ${why}`, { cause }));
+    return undefined;
+  }
+}
+
+/** The bytes of a file, or only its size where that is too large. */
+async function readIfThere(
+  path: string,
+  mostBytes: number,
+): Promise<{ size: number; bytes: Uint8Array | undefined } | undefined> {
+  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (size === undefined) return undefined;
+  if (!file) return undefined;
   try {
-    if (size > mostBytes) throw new Error(`${path} has ${size} bytes; at most ${mostBytes} are allowed`);
-    return await read(await readFile(path));
-  } catch (error) {
-    onError(error);
-    await rename(path, `${path}.unreadable`);
-    return undefined;
+    const { size } = await file.stat();
+    return { size, bytes: size > mostBytes ? undefined : await file.readFile() };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives a file a name that no other has, and answers with it. */
+async function setAside(path: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const aside = `${path}.unreadable${number === 1 ? '' : `-${number}`}`;
+    try {
+      // Taking the name first, since renaming overwrites whatever has it.
+      await (await open(aside, 'wx', 0o600)).close();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && number < MOST_SET_ASIDE) continue;
+      throw error;
+    }
+    await rename(path, aside);
+    return aside;
   }
 }

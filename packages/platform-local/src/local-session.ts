@@ -2,8 +2,9 @@ import { type ByteChannel, PlatformError, type PlatformSession } from '@streamsp
 import { serveRfb } from '@streamspace/rfb';
 import { channelPair } from './channel-pair.js';
 import { BuiltInDesktop } from './desktop/built-in-desktop.js';
+import type { KeptFileName } from './desktop/file-labels.js';
 import type { Home } from './home.js';
-import { KeptFile } from './kept-file.js';
+import { KeptFile, type KeptFileEvents } from './kept-file.js';
 import type { ResolvedOptions } from './options.js';
 import { encodePng } from './png.js';
 
@@ -76,15 +77,22 @@ export class LocalSession {
       textChanged: () => notesFile.touch(),
       drawingChanged: () => drawingFile.touch(),
     });
+    const events = (file: KeptFileName, what: string): KeptFileEvents => ({
+      failed: (error) => {
+        desktop.showSaved(file, false);
+        onError(error, `${what} of session ${record.sessionId}`);
+      },
+      saved: () => desktop.showSaved(file, true),
+    });
     const notesFile = new KeptFile(
       home.notes,
       () => Buffer.from(desktop.notes.note.text),
-      (error) => onError(error, `notes of session ${record.sessionId}`),
+      events('notes.txt', 'notes'),
     );
     const drawingFile = new KeptFile(
       home.drawing,
       () => encodePng(desktop.paint.drawing),
-      (error) => onError(error, `drawing of session ${record.sessionId}`),
+      events('drawing.png', 'drawing'),
     );
     this.#desktop = desktop;
     this.#files = [notesFile, drawingFile];

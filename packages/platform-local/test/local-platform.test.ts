@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { platformSuite } from '@streamspace/agent-core/testing';
@@ -19,6 +19,12 @@ import {
 
 /** A point of the canvas at 1280 x 800. */
 const CANVAS = { x: 800, y: 400 };
+/** Points where the notes' file is named at 1280 x 800. */
+const NOTES_FILE = Array.from(
+  { length: 110 * 18 },
+  (_, index) => [349 + (index % 110), 256 + Math.floor(index / 110)] as const,
+);
+const WARNING = 0xb3261e;
 const pixelAt = (client: { framebuffer: { width: number; pixels: Uint32Array } }, x: number, y: number) =>
   client.framebuffer.pixels[y * client.framebuffer.width + x];
 
@@ -177,6 +183,69 @@ describe('A session of the built-in desktop', () => {
     await local.start(spec('one'), change(), never);
     expect(errors).toEqual(['files of session one', 'files of session one']);
     expect((await readdir(home)).sort()).toEqual(['drawing.png.unreadable', 'notes.txt.unreadable']);
+  });
+
+  it('sets a second file aside beside the first', async () => {
+    const dataFolder = await temporaryFolder();
+    const home = join(dataFolder, 'homes', 'one');
+    await mkdir(home, { recursive: true });
+    const errors: string[] = [];
+    const local = await platform({
+      dataFolder,
+      textBytes: 3,
+      onError: (error) => errors.push(String(error)),
+    });
+    for (const [generation, text] of ['first', 'second', 'third'].entries()) {
+      await writeFile(join(home, 'notes.txt'), text);
+      await local.start(spec('one'), change(generation + 1), never);
+    }
+    expect(await contents(dataFolder, 'notes.txt.unreadable')).toBe('first');
+    expect(await contents(dataFolder, 'notes.txt.unreadable-2')).toBe('second');
+    expect(await contents(dataFolder, 'notes.txt.unreadable-3')).toBe('third');
+    expect(errors[2]).toMatch(/notes\.txt\.unreadable-3: it has 5 bytes; at most 3 are allowed$/);
+  });
+
+  it('does not start where the file system fails, and leaves the file where it is', async () => {
+    const dataFolder = await temporaryFolder();
+    const home = join(dataFolder, 'homes', 'one');
+    // Opens, and fails to be read, for root too.
+    await mkdir(join(home, 'drawing.png'), { recursive: true });
+    await writeFile(join(home, 'notes.txt'), 'kept');
+    const local = await platform({ dataFolder });
+    await expect(local.start(spec('one'), change(), never)).rejects.toMatchObject({
+      code: 'platform_unavailable',
+      shouldRetry: true,
+    });
+    expect(await local.list(never)).toEqual([]);
+    expect((await readdir(home)).sort()).toEqual(['drawing.png', 'notes.txt']);
+    await rmdir(join(home, 'drawing.png'));
+    await local.start(spec('one'), change(), never);
+  });
+
+  it('says on the desktop that a file is not saved, until it is, and loses nothing by a stop', async () => {
+    const dataFolder = await temporaryFolder();
+    const errors: string[] = [];
+    const local = await platform({ dataFolder, onError: (_, where) => errors.push(where) });
+    await local.start(spec('one'), change(), never);
+    const client = await view(local, 'one');
+    const label = () => NOTES_FILE.map(([x, y]) => pixelAt(client, x, y));
+    const usual = label();
+    const inTheWay = join(dataFolder, 'homes', 'one', 'notes.txt.part');
+    await mkdir(inTheWay);
+    await type(client, 'one');
+    await watch(client, () => label().includes(WARNING));
+    expect(errors).toContain('notes of session one');
+    await rmdir(inTheWay);
+    await watch(client, () => !label().includes(WARNING));
+    expect(label()).toEqual(usual);
+
+    await mkdir(inTheWay);
+    const before = errors.length;
+    await type(client, ' two');
+    await until(() => errors.length > before);
+    await rmdir(inTheWay);
+    await local.stop('one', change(), never);
+    expect(await contents(dataFolder, 'notes.txt')).toBe('one two');
   });
 });
 

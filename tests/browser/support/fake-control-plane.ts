@@ -46,7 +46,9 @@ export class FakeControlPlane implements AsyncDisposable {
   readonly #tickets = new Set<string>();
   #user: string | undefined;
   #password = '';
-  #tokens = new Set<string>();
+  /** As in the product, an access token outlives the log-out: pages have to forget it. */
+  readonly #accessTokens = new Set<string>();
+  readonly #refreshTokens = new Set<string>();
 
   private constructor(web: string) {
     this.#web = web;
@@ -125,6 +127,9 @@ export class FakeControlPlane implements AsyncDisposable {
       case 'GET /api/v1/setup':
         return json(response, 200, { required: this.setupRequired });
       case 'POST /api/v1/setup':
+        if (!this.setupRequired) {
+          return problem(response, 409, 'setup_done', 'There is an administrator already.', 'Log in.');
+        }
         if (body['token'] !== 'once') {
           return problem(
             response,
@@ -150,14 +155,16 @@ export class FakeControlPlane implements AsyncDisposable {
         }
         return this.#login(response, 200);
       case 'POST /api/v1/auth/refresh':
-        return cookie && this.#tokens.has(cookie) ? this.#login(response, 200) : unauthorized(response);
+        return cookie && this.#refreshTokens.has(cookie)
+          ? this.#login(response, 200)
+          : unauthorized(response);
       case 'POST /api/v1/auth/logout':
-        this.#tokens.clear();
+        this.#refreshTokens.clear();
         response.setHeader('set-cookie', 'streamspace_refresh=; Path=/api/v1/auth; Max-Age=0');
         return void response.writeHead(204).end();
     }
     const bearer = request.headers.authorization?.slice('Bearer '.length) ?? '';
-    if (!this.#tokens.has(bearer)) return unauthorized(response);
+    if (!this.#accessTokens.has(bearer)) return unauthorized(response);
     this.#authorized(route, body, response);
   }
 
@@ -238,11 +245,12 @@ export class FakeControlPlane implements AsyncDisposable {
   }
 
   #login(response: ServerResponse, status: number): void {
-    const token = randomUUID();
-    this.#tokens.add(token);
+    const [token, refreshToken] = [randomUUID(), randomUUID()];
+    this.#accessTokens.add(token);
+    this.#refreshTokens.add(refreshToken);
     response.setHeader(
       'set-cookie',
-      `streamspace_refresh=${token}; Path=/api/v1/auth; HttpOnly; SameSite=Strict`,
+      `streamspace_refresh=${refreshToken}; Path=/api/v1/auth; HttpOnly; SameSite=Strict`,
     );
     json(response, status, {
       token,

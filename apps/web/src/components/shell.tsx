@@ -1,7 +1,7 @@
 import { NavLink, Outlet } from 'react-router';
-import { client } from '../api.js';
 import { useAuth } from '../auth.js';
 import { useAction } from '../hooks/use-action.js';
+import { logOut } from '../log-out.js';
 import { Logo } from './icons.js';
 
 /** The frame of the pages for those who are in: where one can go, and the way out. */
@@ -25,7 +25,7 @@ export function Shell() {
             type="button"
             className="button button-quiet"
             disabled={action.busy}
-            onClick={() => action.run(() => client.logout())}
+            onClick={() => action.run(() => logOut())}
           >
             Log out
           </button>

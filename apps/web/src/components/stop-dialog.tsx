@@ -23,7 +23,10 @@ export function StopDialog({
     });
   return (
     <Dialog title={`Stop ${name}?`} onClose={onClose}>
-      <p>Programs that are open in it end. Files in its home folder are kept.</p>
+      <p>
+        Programs that are open in it end. Its files stay on the server in <code>homes/{id}</code>; a new
+        desktop starts empty.
+      </p>
       <Notice error={action.error} />
       <div className="dialog-actions">
         <button type="button" className="button" onClick={onClose}>

@@ -36,9 +36,17 @@ export function SetupNeeded() {
       lead="There is no admin yet. The server printed a one-time setup link when it started."
     >
       <p>
-        Look for the line that begins with <code>Open this:</code> in the terminal or the log, and open its
-        link. Starting the server again prints a new one.
+        <WhereTheLinkIs /> Starting the server again prints a new one.
       </p>
     </Entrance>
+  );
+}
+
+export function WhereTheLinkIs() {
+  return (
+    <>
+      Look for the line that begins with <code>Open this:</code> in the terminal or the log, and open its
+      link.
+    </>
   );
 }

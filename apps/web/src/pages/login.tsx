@@ -6,6 +6,7 @@ import { Entrance } from '../components/entrance.js';
 import { Field } from '../components/field.js';
 import { Notice } from '../components/notice.js';
 import { useAction } from '../hooks/use-action.js';
+import { useSetupStatus } from '../hooks/use-setup-status.js';
 
 /** Only a path of this origin: a link must not send anybody elsewhere after the login. */
 function safePath(next: string | null): string {
@@ -14,12 +15,16 @@ function safePath(next: string | null): string {
 
 export function LoginPage() {
   const auth = useAuth();
+  const setup = useSetupStatus();
   const action = useAction();
   const [parameters] = useSearchParams();
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
 
   if (auth.state === 'in') return <Navigate to={safePath(parameters.get('next'))} replace />;
+
+  // Nobody can log in yet: the front door says what comes first.
+  if (setup === 'required') return <Navigate to="/" replace />;
 
   const submit = (event: FormEvent): void => {
     event.preventDefault();

@@ -8,8 +8,9 @@ import { Notice } from '../components/notice.js';
 import { Spinner } from '../components/spinner.js';
 import { told } from '../errors.js';
 import { useAction } from '../hooks/use-action.js';
+import { useSetupStatus } from '../hooks/use-setup-status.js';
 import { startFirstDesktop } from '../start-desktop.js';
-import { SetupNeeded } from './home.js';
+import { SetupNeeded, WhereTheLinkIs } from './home.js';
 
 /** Shortest password that this page takes. */
 const PASSWORD_CHARS = 10;
@@ -21,23 +22,30 @@ export function SetupPage() {
   const [token] = useState(parameters.get('token') ?? '');
   const auth = useAuth();
   const [wasIn] = useState(auth.state === 'in');
-  const [required, setRequired] = useState<boolean>();
+  const status = useSetupStatus();
+  const [refusal, setRefusal] = useState<unknown>();
 
-  useEffect(() => {
-    window.history.replaceState(window.history.state, '', '/setup');
-    const stop = new AbortController();
-    client.setup.status({ signal: stop.signal }).then(
-      (status) => setRequired(status.required),
-      // Not knowing is no reason to hide the form: sending it says what is wrong.
-      () => undefined,
-    );
-    return () => stop.abort();
-  }, []);
+  useEffect(() => window.history.replaceState(window.history.state, '', '/setup'), []);
 
   if (wasIn) return <Navigate to="/sessions" replace />;
-  if (required === false && auth.state === 'out') return <SetupDone />;
-  if (token === '' && auth.state === 'out') return <SetupNeeded />;
-  return <SetupForm token={token} />;
+  if (auth.state === 'out') {
+    if (status === 'asking') return <Asking />;
+    if (status === 'done' || told(refusal).code === 'setup_done') return <SetupDone />;
+    if (refusal !== undefined) return <LinkRefused error={refusal} />;
+    if (token === '') return <SetupNeeded />;
+  }
+  // Not knowing is no reason to hide the form: sending it says what is wrong.
+  return <SetupForm token={token} onRefused={setRefusal} />;
+}
+
+function Asking() {
+  return (
+    <Entrance title="One moment">
+      <p className="quiet" role="status">
+        <Spinner /> Connecting...
+      </p>
+    </Entrance>
+  );
 }
 
 function SetupDone() {
@@ -50,7 +58,30 @@ function SetupDone() {
   );
 }
 
-function SetupForm({ token }: { token: string }) {
+/** No other name or password helps: what is needed is another link. */
+function LinkRefused({ error }: { error: unknown }) {
+  return (
+    <Entrance title="This link does not work">
+      <Notice error={error} />
+      <p>
+        <WhereTheLinkIs />
+      </p>
+    </Entrance>
+  );
+}
+
+/** The server's words for a link that is not, or no longer, the one that it printed. */
+const isRefusal = (error: unknown): boolean =>
+  ['setup_done', 'setup_token_invalid'].includes(told(error).code);
+
+function SetupForm({
+  token,
+  onRefused,
+}: {
+  token: string;
+  /** Told why the link is not taken. */
+  onRefused: (error: unknown) => void;
+}) {
   const navigate = useNavigate();
   const action = useAction();
   const [step, setStep] = useState<'form' | 'starting'>('form');
@@ -67,7 +98,13 @@ function SetupForm({ token }: { token: string }) {
     setChecked(true);
     if (password.length < PASSWORD_CHARS || password !== repeated) return;
     action.run(async (signal) => {
-      await client.setup.complete({ token, username: username.trim(), password }, { signal });
+      try {
+        await client.setup.complete({ token, username: username.trim(), password }, { signal });
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        onRefused(error);
+        return;
+      }
       setStep('starting');
       try {
         const session = await startFirstDesktop(signal);

@@ -7,7 +7,7 @@ import { Desktop } from '../components/desktop.js';
 import { StopDialog } from '../components/stop-dialog.js';
 import { ViewerBar } from '../components/viewer-bar.js';
 import { ViewerPanel } from '../components/viewer-panel.js';
-import { usePoll } from '../hooks/use-poll.js';
+import { usePoll, type Poll } from '../hooks/use-poll.js';
 import { displayName, useTemplates } from '../hooks/use-templates.js';
 
 const pauseMs = (session: Session | undefined): number =>
@@ -60,7 +60,7 @@ function SessionViewer({ id }: { id: string }) {
       <ViewerBar
         name={name}
         id={id}
-        state={running ? status.state : (session?.state ?? 'connecting')}
+        state={running ? status.state : gone ? 'not found' : stateOf(poll)}
         viewer={running && status.state === 'connected' ? viewer : undefined}
         clipboard={clipboard}
         frame={frame}
@@ -87,4 +87,9 @@ function SessionViewer({ id }: { id: string }) {
       )}
     </div>
   );
+}
+
+/** Of a session that is not shown, for the bar. */
+function stateOf({ data, error }: Poll<Session>): string {
+  return data?.state ?? (error === undefined ? 'connecting' : 'not available');
 }

@@ -10,6 +10,7 @@ import {
 } from '@streamspace/rfb';
 import { ClockPane } from './clock-pane.js';
 import { ARROW, BEAM, CROSS } from './cursors.js';
+import { FileLabels, type KeptFileName } from './file-labels.js';
 import { isPossible, layoutFor } from './layout.js';
 import { Note } from './note.js';
 import { NotesPane } from './notes-pane.js';
@@ -56,6 +57,7 @@ export class BuiltInDesktop implements Desktop {
   screen: Screen;
   /** What Ctrl+V inserts. */
   clipboard = '';
+  readonly #files: FileLabels;
   #clock: ClockPane;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -76,6 +78,7 @@ export class BuiltInDesktop implements Desktop {
       refused: () => this.#tell((view) => view.bell()),
     });
     this.paint = new PaintPane(this.screen, options.drawing, options.drawingChanged);
+    this.#files = new FileLabels(this.screen);
   }
 
   get framebuffer(): Surface {
@@ -109,8 +112,14 @@ export class BuiltInDesktop implements Desktop {
     this.#clock.show(this.#options.now());
     this.notes.move(this.screen);
     this.paint.move(this.screen);
+    this.#files.move(this.screen);
     this.#tell((view) => view.resized());
     return true;
+  }
+
+  /** Says where a file's name stands that what is shown is not in the file, or no more. */
+  showSaved(file: KeptFileName, isSaved: boolean): void {
+    if (!this.#closed) this.#files.show(file, isSaved);
   }
 
   close(): void {

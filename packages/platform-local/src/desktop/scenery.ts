@@ -11,8 +11,8 @@ export function paintScenery(layout: Layout, session: string, home: string): Sur
   const surface = new Surface(layout.screen.width, layout.screen.height);
   surface.copy(wallpaper(surface.width, surface.height), surface.area, 0, 0);
   paintBar(surface, layout, session);
-  paintWindow(surface, layout.notes, 'Notes', 'notes.txt');
-  paintWindow(surface, layout.paint, 'Paint', 'drawing.png');
+  paintWindow(surface, layout.notes, 'Notes');
+  paintWindow(surface, layout.paint, 'Paint');
   paintGlass(surface, layout.clock, 16, 0.34);
   paintFooter(surface, layout.footer, session, home);
   return surface;
@@ -39,7 +39,7 @@ function paintLogo(surface: Surface, x: number, y: number): void {
   fillRounded(surface, { x: x - 4, y: y - 4, width: 14, height: 14 }, 4, 0xffffff);
 }
 
-function paintWindow(surface: Surface, rect: Rect, title: string, file: string): void {
+function paintWindow(surface: Surface, rect: Rect, title: string): void {
   dropShadow(surface, { ...rect, y: rect.y + 10 }, WINDOW_RADIUS, 34, Colours.shadow, 0.34);
   dropShadow(surface, { ...rect, y: rect.y + 1 }, WINDOW_RADIUS, 6, Colours.shadow, 0.22);
   fillRounded(surface, rect, WINDOW_RADIUS, Colours.window);
@@ -56,9 +56,7 @@ function paintWindow(surface: Surface, rect: Rect, title: string, file: string):
   surface.fill({ ...rect, y: rect.y + TITLE_HEIGHT - 1, height: 1 }, Colours.line);
   const y = rect.y + Math.round((TITLE_HEIGHT - Letters.title.capHeight) / 2);
   fillRounded(surface, { x: rect.x + 20, y: y + 1, width: 9, height: 9 }, 3, Colours.accent);
-  const end = Letters.title.draw(surface, title, rect.x + 38, y, Colours.ink);
-  const fileX = rect.x + rect.width - 20 - Letters.small.measure(file);
-  if (fileX > end + 10) Letters.small.draw(surface, file, fileX, y + 1, Colours.inkSoft);
+  Letters.title.draw(surface, title, rect.x + 38, y, Colours.ink);
 }
 
 /** A pane that the wallpaper shines through. */

@@ -45,14 +45,15 @@ export class Label {
     readonly align: 'left' | 'right' = 'left',
   ) {}
 
-  show(text: string): void {
+  /** @param colour another than its own, together with another text */
+  show(text: string, colour = this.colour): void {
     if (text === this.#shown) return;
     this.#shown = text;
     const { area, face, screen } = this;
     const shift = this.align === 'left' ? 0 : area.width - face.measure(text);
     const top = area.y + Math.round((area.height - face.capHeight) / 2);
     screen.restore(area);
-    face.draw(screen.surface, text, area.x + shift, top, this.colour, area);
+    face.draw(screen.surface, text, area.x + shift, top, colour, area);
     screen.damaged(area);
   }
 }

@@ -12,6 +12,7 @@ export const Colours = {
   inkSoft: 0x76839a,
   accent: 0x3b6fe0,
   accentSoft: 0xe3ecfd,
+  warning: 0xb3261e,
   shadow: 0x071026,
   rule: 0xeef1f7,
 } as const;
