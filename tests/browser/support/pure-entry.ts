@@ -2,13 +2,20 @@ import { decodeFrame, encodeFrame } from '@streamspace/protocol';
 import { connectRfb, serveRfb, type Desktop } from '@streamspace/rfb';
 import { createTunnel, joinChannels, type ByteChannel, type FrameLink } from '@streamspace/vnc-tunnel';
 
+/** What browsers give a MessagePort; Node's types, which this file is checked with, know a part of it. */
+interface Port {
+  postMessage(value: unknown): void;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  close(): void;
+}
+
 /** One end of a MessageChannel as a tunnel's link. */
-function portLink(port: InstanceType<typeof MessageChannel>['port1']): FrameLink {
+function portLink(port: Port): FrameLink {
   return {
     queuedBytes: 0,
     send: (bytes) => port.postMessage(bytes.slice()),
     listen: (listener) => {
-      port.onmessage = (event: { data: unknown }) => listener.onFrame(event.data as Uint8Array);
+      port.onmessage = ({ data }) => listener.onFrame(data as Uint8Array);
       return () => (port.onmessage = null);
     },
     close: () => port.close(),
@@ -38,7 +45,7 @@ const open = {
 
 /** Runs the three packages that promise to work in browsers; returns what came out. */
 export async function tryPurePackages(): Promise<Record<string, unknown>> {
-  const { port1, port2 } = new MessageChannel();
+  const { port1, port2 } = new MessageChannel() as unknown as Record<'port1' | 'port2', Port>;
   const served: ByteChannel[] = [];
   const far = createTunnel({
     link: portLink(port2),

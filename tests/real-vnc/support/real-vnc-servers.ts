@@ -105,17 +105,6 @@ async function displayOf(server: ChildProcess): Promise<string> {
   return `:${number.toString().trim()}`;
 }
 
-async function lineOf(server: ChildProcess, pattern: RegExp): Promise<void> {
-  const found = new Promise<void>((resolve) => {
-    let text = '';
-    server.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      if (pattern.test(text)) resolve();
-    });
-  });
-  await Promise.race([found, failed(server)]);
-}
-
 async function failed(server: ChildProcess): Promise<never> {
   const [code] = (await once(server, 'exit')) as [number | null];
   throw new Error(`${server.spawnfile} ended with ${code} before it was ready`);
