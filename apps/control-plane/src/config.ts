@@ -6,7 +6,7 @@ import { LOG_LEVELS, type LogLevel } from './log.js';
 /** Shortest heartbeat timeout, in ms: agents report three times within it. */
 const SHORTEST_HEARTBEAT_TIMEOUT_MS = 3_000;
 /** A shorter secret could be found by trying. */
-const SHORTEST_SECRET_CHARS = 32;
+export const SHORTEST_SECRET_CHARS = 32;
 
 /** A PostgreSQL server, as the DB_ variables name it. */
 export interface ExternalDatabase {

@@ -29,6 +29,8 @@ export async function lockDataFolder(
         `in use by pid ${error.holder.pid} on ${error.holder.host} since ${error.holder.since}; stop that, or choose another folder`,
       );
     }
+    if (error instanceof Error && 'code' in error && error.code === 'lock_is_a_file')
+      throw new ConfigError('STREAMSPACE_DATA_DIR', dataFolder, error.message);
     if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM')) {
       throw new ConfigError(
         'STREAMSPACE_DATA_DIR',

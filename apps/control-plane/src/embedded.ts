@@ -1,18 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createAgent, type AgentEvent } from '@streamspace/agent-core';
-import type { ControlPlane } from '@streamspace/control-plane';
+import type { ControlPlane, Database } from '@streamspace/control-plane';
 import { pgliteDatabase } from '@streamspace/control-plane/pglite';
 import { localPlatform } from '@streamspace/platform-local';
 import { dialableHost } from './address.js';
 import { lockDataFolder } from './data-lock.js';
-import { checkPort } from './early/place.mjs';
+import { SHORTEST_SECRET_CHARS } from './config.js';
+import { checkPort, ConfigError } from './early/place.mjs';
+import { keepRunning } from './keep-running.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
 import { readSecretFile, writeSecretFile } from './secret-file.js';
 
 /** The agent of this process, as the API shows it. */
 const AGENT_ID = 'local';
+
+/** As much of an error of the database's as a line has room for. */
+const SHOWN_CHARS = 300;
 
 /** How long the start waits for its own agent, in ms. Past it: a warning, and the agent goes on trying. */
 const WAIT_FOR_AGENT_MS = 10_000;
@@ -30,20 +35,51 @@ export async function embeddedMode(start: Start): Promise<Mode> {
   await checkPort(config);
 
   const startedAt = performance.now();
-  const database = await pgliteDatabase({ dataFolder: join(config.dataFolder, 'db') });
+  const database = await openDatabase(config.dataFolder);
   closing.add('the database', () => database[Symbol.asyncDispose]());
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   log.info(`Connected to database (PGlite in the data folder, opened in ${seconds} s)`);
 
   return {
     database,
-    jwtSecret: config.jwtSecret ?? ownSecret(join(config.dataFolder, 'jwt-secret')),
+    jwtSecret: config.jwtSecret ?? ownSecret(config.dataFolder),
     begin: (controlPlane, port) => beginAgent(start, controlPlane, port),
   };
 }
 
-function ownSecret(path: string): string {
-  const kept = readSecretFile(path);
+/** What PGlite says of files that it cannot read is for its developers: the person here is told which and what to do. */
+async function openDatabase(dataFolder: string): Promise<Database> {
+  const folder = join(dataFolder, 'db');
+  try {
+    return await pgliteDatabase({ dataFolder: folder });
+  } catch (error) {
+    const why = describeError(error).split('\n')[0]!.slice(0, SHOWN_CHARS);
+    throw new ConfigError(
+      'STREAMSPACE_DATA_DIR',
+      dataFolder,
+      `the database in ${folder} cannot be opened; restore that folder from a backup, or move it away to begin anew (${why})`,
+    );
+  }
+}
+
+/** Made at the first start. Another one in its place would void what was made with it, so that is left to a person. */
+export function ownSecret(dataFolder: string): string {
+  const path = join(dataFolder, 'jwt-secret');
+  const refuse = (problem: string): never => {
+    throw new ConfigError(
+      'STREAMSPACE_DATA_DIR',
+      dataFolder,
+      `${path} ${problem}; restore it from a backup, or delete it: then everybody logs in anew and every agent needs a new key`,
+    );
+  };
+  let kept: string | undefined;
+  try {
+    kept = readSecretFile(path);
+  } catch (error) {
+    refuse(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+  }
+  if (kept !== undefined && kept.length < SHORTEST_SECRET_CHARS)
+    refuse(`is damaged (${kept.length} characters, not ${SHORTEST_SECRET_CHARS} or more)`);
   if (kept !== undefined) return kept;
   const made = randomBytes(32).toString('base64url');
   writeSecretFile(path, made);
@@ -61,9 +97,12 @@ async function beginAgent(start: Start, controlPlane: ControlPlane, port: number
 
   const ending = new AbortController();
   const waiting = new AbortController();
-  const running = runAgent({
+  const running = keepRunning({
     key: await agentKey(config.dataFolder, controlPlane),
     newKey: () => newAgentKey(config.dataFolder, controlPlane),
+    signal: ending.signal,
+    onEnd: (error, pauseMs) =>
+      log.error(`The local agent has stopped: ${describeError(error)}; again in ${pauseMs / 1000} s`),
     run: (apiKey) =>
       createAgent({
         agentId: AGENT_ID,
@@ -77,7 +116,7 @@ async function beginAgent(start: Start, controlPlane: ControlPlane, port: number
         },
         onError: (error, where) => log.error(`Local agent, ${where}: ${describeError(error)}`),
       }).run(ending.signal),
-  }).catch((error: unknown) => log.error(`The local agent has stopped: ${describeError(error)}`));
+  });
   closing.add('the local agent', () => {
     ending.abort();
     return running;
@@ -89,22 +128,8 @@ async function beginAgent(start: Start, controlPlane: ControlPlane, port: number
     log.warn(`Agent ${AGENT_ID} did not connect within ${WAIT_FOR_AGENT_MS / 1000} s; it goes on trying`);
 }
 
-/** A key that the database does not know (it was restored, or made anew) is replaced once. */
-async function runAgent(options: {
-  key: string;
-  newKey: () => Promise<string>;
-  run: (key: string) => Promise<void>;
-}): Promise<void> {
-  try {
-    await options.run(options.key);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'unauthorized')) throw error;
-    await options.run(await options.newKey());
-  }
-}
-
 async function agentKey(dataFolder: string, controlPlane: ControlPlane): Promise<string> {
-  return readSecretFile(join(dataFolder, 'agent-key')) ?? (await newAgentKey(dataFolder, controlPlane));
+  return readSecretFile(join(dataFolder, 'agent-key')) || (await newAgentKey(dataFolder, controlPlane));
 }
 
 async function newAgentKey(dataFolder: string, controlPlane: ControlPlane): Promise<string> {

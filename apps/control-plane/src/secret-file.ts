@@ -1,9 +1,9 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 
-/** A secret kept in a file for its owner alone; undefined where there is none, or an empty one that a crash left. */
+/** A secret kept in a file for its owner alone; undefined where there is none. An empty one is a damaged one. */
 export function readSecretFile(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8').trim() || undefined;
+    return readFileSync(path, 'utf8').trim();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;

@@ -7,6 +7,7 @@ import { embeddedMode } from './embedded.js';
 import { listenError } from './early/place.mjs';
 import { logEvents } from './events.js';
 import { externalMode } from './external.js';
+import { lastHandlers } from './last-handlers.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
 import { templates } from './templates.js';
@@ -52,8 +53,11 @@ export async function startServer(start: Start): Promise<string> {
   app.disable('x-powered-by');
   app.use(securityHeaders(), controlPlane.router);
   const pages = webFolder();
-  if (hasPage(pages)) app.use(webUi(pages));
+  const isBuilt = hasPage(pages);
+  if (isBuilt) app.use(webUi(pages));
   else log.warn('The web page is not built: only the API is served (npm start builds it)');
+  const last = lastHandlers(log, isBuilt ? pages : undefined);
+  app.use(last.notFound, last.failed);
   controlPlane.attach(server);
 
   const port = await listen(server, config);

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -107,6 +108,13 @@ describe('the lock of the data folder', () => {
     (await lockDataFolder(folder, { waitMs: 0 })).release();
   });
 
+  it('that is a file is named in one line, and nothing else is left behind', async () => {
+    writeFileSync(join(folder, 'lock'), '');
+    const refusal = await lockDataFolder(folder).catch((error: unknown) => error);
+    expect(String(refusal)).toMatch(/STREAMSPACE_DATA_DIR=.*: .*\/lock is a file and no lock; delete it$/);
+    expect(readdirSync(folder)).toEqual(['lock']);
+  });
+
   it('of another host is nobody else’s to judge', async () => {
     const path = join(folder, 'lock');
     mkdirSync(path);
@@ -138,7 +146,23 @@ describe('the data folder', () => {
     const path = join(folder, 'file');
     writeFileSync(path, '');
     await expect(lockDataFolder(path)).rejects.toThrow(
-      /^STREAMSPACE_DATA_DIR=.*\/file: not writable \(EEXIST\)/,
+      /^STREAMSPACE_DATA_DIR=.*\/file: .*\/file is a file; allowed is a folder/,
+    );
+    await expect(lockDataFolder(join(path, 'below'))).rejects.toThrow(
+      /^STREAMSPACE_DATA_DIR=.*\/below: .*\/file is a file; allowed is a folder|not writable \(ENOTDIR\)/,
+    );
+    await expect(lockDataFolder('/dev/null')).rejects.toThrow(/: \/dev\/null is a file;/);
+  });
+
+  it('is made with all that is above it, for its owner alone', async () => {
+    const path = join(folder, 'one', 'two');
+    (await lockDataFolder(path)).release();
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+  });
+
+  it.runIf(existsSync('/proc/self'))('that nobody can make is refused at once', async () => {
+    await expect(lockDataFolder('/proc/x/y')).rejects.toThrow(
+      /^STREAMSPACE_DATA_DIR=\/proc\/x\/y: not writable \(E[A-Z]+\); allowed is/,
     );
   });
 });

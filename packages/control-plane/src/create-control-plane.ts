@@ -148,6 +148,7 @@ function createServices(options: ResolvedOptions, stores: Stores, wakeups: Wakeu
     agents: stores.agents,
     agentKeys: new AgentKeys(stores.agents, deriveKey(options.agentKeySecret, 'agent-keys')),
     tickets: new Tickets(stores.tickets),
+    allowedOrigins: options.allowedOrigins,
     ready: async () => void (await database.query('select 1')),
     onEvent,
     onError,

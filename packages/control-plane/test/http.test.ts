@@ -104,6 +104,19 @@ describe('errors', () => {
     expect(wrong.body['detail']).toBe('username must be a text of 1 to 200 characters, not 7.');
   });
 
+  it('describe no value that is nested deeper than it can be written', async () => {
+    const deep = (open: string, close: string) => open.repeat(50_000) + close.repeat(50_000);
+    const client = new TestClient(server.url);
+    for (const [value, shown] of [
+      [deep('[', ']'), 'a list'],
+      [`${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`, 'an object'],
+    ] as const) {
+      const answer = await client.send('POST', '/api/v1/auth/login', `{"username":${value}}`);
+      expect(answer).toMatchObject(problem(422, 'invalid_field'));
+      expect(answer.body['detail']).toBe(`username must be a text of 1 to 200 characters, not ${shown}.`);
+    }
+  });
+
   it('do not repeat a password', async () => {
     const client = new TestClient(server.url);
     const { body } = await client.send('POST', '/api/v1/setup', {
@@ -173,6 +186,7 @@ describe('logging in', () => {
     const wrong = await client.send('POST', '/api/v1/auth/login', { username: 'ann', password: 'wrong' });
     const nobody = await client.send('POST', '/api/v1/auth/login', { username: 'nobody', password: 'wrong' });
     expect(wrong).toMatchObject(problem(401, 'bad_credentials'));
+    expect(wrong.body['detail']).toBe('The user name or the password is wrong.');
     expect(nobody.body).toEqual(wrong.body);
     expect(server.events.filter(({ type }) => type === 'login_refused')).toHaveLength(2);
   });
@@ -206,6 +220,22 @@ describe('logging in', () => {
       problem(401, 'not_logged_in'),
     );
     expect(await client.send('POST', path)).toMatchObject(problem(401, 'not_logged_in'));
+  });
+
+  it.each([
+    { origin: 'https://elsewhere.example' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+  ])('is neither renewed nor ended by a page of another site: %j', async (headers) => {
+    const client = await setUpAdmin(server);
+    for (const path of ['/api/v1/auth/refresh', '/api/v1/auth/logout'])
+      expect(await client.send('POST', path, undefined, headers as Record<string, string>)).toMatchObject(
+        problem(403, 'origin_not_allowed'),
+      );
+    const own = { origin: server.url, 'sec-fetch-site': 'same-origin' };
+    expect((await client.send('POST', '/api/v1/auth/refresh', undefined, own)).status).toBe(200);
+    expect((await client.send('POST', '/api/v1/auth/logout', undefined, own)).status).toBe(204);
   });
 
   it('ends with logging out', async () => {
@@ -344,6 +374,32 @@ describe('sessions', () => {
     expect((await client.send('POST', '/api/v1/sessions/my-desk/stop')).body['state']).toBe('terminated');
   });
 
+  it('are made anew by the same request once they have ended, and by no other', async () => {
+    const client = await setUpAdmin(server);
+    await ordinaryUser();
+    const agent = await addAgent();
+    const request = { template: 'desk', id: 'my-desk' };
+    const state = async () => (await client.send('GET', '/api/v1/sessions/my-desk')).body['state'];
+    await client.send('POST', '/api/v1/sessions', request);
+    await eventually('running', async () => (await state()) === 'running');
+    await client.send('DELETE', '/api/v1/sessions/my-desk');
+    await eventually('terminated', async () => (await state()) === 'terminated');
+    for (const other of [{ platform: 'local' }, { user: 'bob' }])
+      expect(await client.send('POST', '/api/v1/sessions', { ...request, ...other })).toMatchObject(
+        problem(409, 'session_exists'),
+      );
+    expect(await client.send('POST', '/api/v1/sessions', request)).toMatchObject({
+      status: 201,
+      body: { id: 'my-desk', state: 'pending', agent_id: 'desk-1', generation: 2, error: null },
+    });
+    await eventually('running again', async () => (await state()) === 'running');
+    expect(agent.commands.map(({ action, generation }) => [action, generation])).toEqual([
+      ['start_session', 1],
+      ['stop_session', 1],
+      ['start_session', 2],
+    ]);
+  });
+
   it('need a template, a valid id and a known user', async () => {
     const client = await setUpAdmin(server);
     await addAgent();
@@ -394,7 +450,7 @@ describe('sessions', () => {
         await bob.send(
           method,
           `/api/v1/sessions/of-ann${path}`,
-          method === 'POST' ? { mode: 'view' } : undefined,
+          method === 'POST' ? { mode: 'control' } : undefined,
         ),
       ).toMatchObject(problem(404, 'session_not_found'));
     expect(await bob.send('POST', '/api/v1/sessions', { template: 'desk', user: 'ann' })).toMatchObject(

@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import jwt from 'jsonwebtoken';
 import { describe, expect, it } from 'vitest';
 import { AccessTokens } from '../src/auth/access-tokens.js';
+import { Logins } from '../src/auth/logins.js';
 import { Passwords } from '../src/auth/passwords.js';
+import type { LoginStore, UserStore } from '../src/auth/ports.js';
 import { LoginThrottle } from '../src/auth/throttle.js';
 import { rankAgents, type AgentLoad } from '../src/domain/scheduling.js';
 import { SessionWaits } from '../src/domain/session-waits.js';
@@ -139,6 +141,32 @@ describe('access tokens', () => {
     ['no form', 'abc'],
   ])('of %s are refused', (_name, token) => {
     expect(() => tokens.verify(token)).toThrow(expect.objectContaining({ code: 'not_logged_in' }));
+  });
+});
+
+describe('logging in', () => {
+  it('does not count what failed for another reason than the password', async () => {
+    const passwords = new Passwords();
+    const passwordHash = await passwords.hash('correct horse');
+    let isAway = true;
+    const logins = new Logins({
+      users: {
+        findByName: async () => {
+          if (isAway) throw new Error('away');
+          return { id: 'u', username: 'ann', role: 'admin', passwordHash };
+        },
+      } as unknown as UserStore,
+      logins: { create: async () => undefined } as unknown as LoginStore,
+      passwords,
+      throttle: new LoginThrottle(),
+      accessTokens: new AccessTokens(SECRET),
+      refreshKey: new Uint8Array(32),
+      onEvent: () => undefined,
+    });
+    const login = () => logins.login('ann', 'correct horse', '127.0.0.1');
+    for (let n = 0; n < 12; n++) await expect(login()).rejects.toThrow('away');
+    isAway = false;
+    expect((await login()).user.username).toBe('ann');
   });
 });
 

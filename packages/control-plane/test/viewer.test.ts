@@ -91,13 +91,14 @@ describe('a viewer', () => {
     expect(server.errors).toEqual([]);
   });
 
-  it('may only watch with a ticket for watching', async () => {
+  it('gets no ticket for watching alone, which no agent takes yet', async () => {
     await start();
-    const { closed, socket } = view(await ticket('view'), { path: '/vnc/s' });
-    await desktop();
-    expect(agent.opened[0]?.policy).toEqual({ role: 'view', clipboard: 'none' });
-    socket.close();
-    await closed;
+    const { status, body } = await client.send('POST', '/api/v1/sessions/s/tickets', { mode: 'view' });
+    expect(status).toBe(422);
+    expect(body).toMatchObject({
+      code: 'invalid_field',
+      detail: 'mode must be "control", not "view": agents take nothing else yet.',
+    });
   });
 
   it('needs a ticket, for this session, that was not used before', async () => {
@@ -123,7 +124,7 @@ describe('a viewer', () => {
     await start();
     await client.send('POST', '/api/v1/sessions/s/stop');
     await eventually('terminated', async () => (await state()) === 'terminated');
-    expect((await client.send('POST', '/api/v1/sessions/s/tickets', { mode: 'view' })).body['code']).toBe(
+    expect((await client.send('POST', '/api/v1/sessions/s/tickets', { mode: 'control' })).body['code']).toBe(
       'session_ended',
     );
   });

@@ -25,7 +25,8 @@ export class LockHeldError extends Error {
 /**
  * Takes the lock. A dead holder is replaced at once.
  *
- * @throws LockHeldError when a living holder has it for `waitMs` more
+ * @throws LockHeldError when a living holder has it for `waitMs` more; an Error with the code `lock_is_a_file` when
+ *   there is a file in its place
  */
 export function takeLockFolder(
   path: string,

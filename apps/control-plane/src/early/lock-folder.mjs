@@ -122,8 +122,17 @@ function inode(path) {
 function place(path, owner) {
   const draft = `${path}.draft-${owner.id}`;
   mkdirSync(draft, { mode: 0o700 });
-  writeFileSync(join(draft, 'owner.json'), `${JSON.stringify(owner)}\n`);
-  return moved(draft, path) || (rmSync(draft, { recursive: true, force: true }), false);
+  let placed = false;
+  try {
+    writeFileSync(join(draft, 'owner.json'), `${JSON.stringify(owner)}\n`);
+    placed = moved(draft, path);
+  } catch (error) {
+    if (error.code !== 'ENOTDIR') throw error;
+    throw Object.assign(new Error(`${path} is a file and no lock; delete it`), { code: 'lock_is_a_file' });
+  } finally {
+    if (!placed) rmSync(draft, { recursive: true, force: true });
+  }
+  return placed;
 }
 
 function bury(path, holder) {

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** What is wrong with the configuration, in one line for the person who wrote it. */
 export class ConfigError extends Error {
@@ -39,13 +39,27 @@ export function checkDataFolder(dataFolder) {
     throw new ConfigError('STREAMSPACE_DATA_DIR', dataFolder, problem);
   };
   try {
-    mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-    if (!statSync(dataFolder).isDirectory())
-      refuse('this is a file; allowed is a folder that this user may write to');
+    makeFolder(dataFolder, refuse);
     accessSync(dataFolder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     refuse(`not writable (${error.code}); allowed is a folder that this user may write to`);
+  }
+}
+
+/** Step by step: where a folder cannot be made, in /proc for example, `recursive` tries for ever. */
+function makeFolder(path, refuse) {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined) {
+    if (!found.isDirectory()) refuse(`${path} is a file; allowed is a folder that this user may write to`);
+    return;
+  }
+  makeFolder(dirname(path), refuse);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process was faster.
+    if (error.code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 

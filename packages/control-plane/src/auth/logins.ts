@@ -52,10 +52,19 @@ export class Logins {
       });
     }
     throttle.attempted(username, address);
-    const user = await users.findByName(username);
-    if (!(await passwords.verify(user?.passwordHash, password)) || !user) {
+    let user: Awaited<ReturnType<UserStore['findByName']>>;
+    let isRight: boolean;
+    try {
+      user = await users.findByName(username);
+      isRight = await passwords.verify(user?.passwordHash, password);
+    } catch (error) {
+      // Nobody has found out anything: the database was away, or this process too busy.
+      throttle.withdrawn(username, address);
+      throw error;
+    }
+    if (!isRight || !user) {
       onEvent({ type: 'login_refused', username, code: 'bad_credentials' });
-      throw new Refusal('bad_credentials', 'There is no user with this name and password.');
+      throw new Refusal('bad_credentials', 'The user name or the password is wrong.');
     }
     throttle.succeeded(username, address);
     onEvent({ type: 'login', username: user.username });

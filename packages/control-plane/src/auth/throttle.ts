@@ -39,6 +39,15 @@ export class LoginThrottle {
     }
   }
 
+  /** An attempt that came to no answer is no failure. */
+  withdrawn(username: string, address: string): void {
+    const key = keyOf(username, address);
+    const entry = this.#failures.get(key);
+    if (!entry) return;
+    entry.count -= 1;
+    if (entry.count <= 0) this.#failures.delete(key);
+  }
+
   succeeded(username: string, address: string): void {
     this.#failures.delete(keyOf(username, address));
   }

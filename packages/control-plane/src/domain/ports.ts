@@ -40,10 +40,11 @@ export interface Judged {
  */
 export interface SessionStore {
   /**
-   * Places the session, reserves its place and enqueues its start.
+   * Places the session, reserves its place and enqueues its start. One that has ended (terminated or failed) is made
+   * anew by the request that made it: the next generation, where it was before if that agent can take it.
    *
-   * @returns the session of that id where there is one already, with `created: false`
-   * @throws Refusal `no_agents_available`, or `session_exists` when that one was asked for differently
+   * @returns the session of that id where there is one already that has not ended, with `created: false`
+   * @throws Refusal `no_agents_available`, or `session_exists` when there is one that was asked for differently
    */
   create(
     request: NewSession,

@@ -64,9 +64,14 @@ export class Fields {
 
 const SHOWN_CHARS = 80;
 
+/** A value of a request, short. Objects and lists can be nested deeper than they can be written. */
+function described(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return (JSON.stringify(value) ?? String(value)).slice(0, SHOWN_CHARS);
+}
+
 function invalid(name: string, value: unknown, allowed: string): Refusal {
-  const shown =
-    value === undefined ? undefined : (JSON.stringify(value) ?? String(value)).slice(0, SHOWN_CHARS);
-  const was = shown === undefined ? '' : `, not ${shown}`;
+  const was = value === undefined ? '' : `, not ${described(value)}`;
   return new Refusal('invalid_field', `${name} must be ${allowed}${was}.`);
 }

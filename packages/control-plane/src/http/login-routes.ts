@@ -3,6 +3,7 @@ import { Router, type Request, type Response } from 'express';
 import type { LoggedIn } from '../auth/logins.js';
 import { Fields } from './fields.js';
 import { mountOf } from './mount.js';
+import { ownPagesOnly } from './origin.js';
 import type { Services } from './services.js';
 import { loginView } from './views.js';
 
@@ -33,8 +34,10 @@ function sendLogin(request: Request, response: Response, login: LoggedIn, status
 const refreshTokenOf = (request: Request): string | undefined => parse(request.headers.cookie ?? '')[COOKIE];
 
 /** Setting up, logging in and out. */
-export function loginRoutes({ setup, logins }: Services): Router {
+export function loginRoutes({ setup, logins, allowedOrigins }: Services): Router {
   const router = Router();
+  // The cookie rides along with every request: these must come from pages of our own.
+  const fromOwnPages = ownPagesOnly(allowedOrigins);
 
   router.get('/setup', async (_request, response) => {
     response.json({ required: await setup.isRequired() });
@@ -63,11 +66,11 @@ export function loginRoutes({ setup, logins }: Services): Router {
     sendLogin(request, response, await logins.login(username, password, request.ip ?? ''), 200);
   });
 
-  router.post('/auth/refresh', async (request, response) => {
+  router.post('/auth/refresh', fromOwnPages, async (request, response) => {
     sendLogin(request, response, await logins.refresh(refreshTokenOf(request)), 200);
   });
 
-  router.post('/auth/logout', async (request, response) => {
+  router.post('/auth/logout', fromOwnPages, async (request, response) => {
     await logins.logout(refreshTokenOf(request));
     setCookie(request, response, '', new Date(0));
     response.status(204).end();

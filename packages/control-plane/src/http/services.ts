@@ -21,6 +21,8 @@ export interface Services {
   readonly agents: AgentsStore;
   readonly agentKeys: AgentKeys;
   readonly tickets: Tickets;
+  /** Origins of other sites whose pages are as good as ours. */
+  readonly allowedOrigins: ReadonlySet<string>;
   /** Resolves when requests can be served; rejects with why not. */
   readonly ready: () => Promise<void>;
   readonly onEvent: (event: ControlPlaneEvent) => void;

@@ -55,6 +55,11 @@ export function sessionRoutes(services: Services): Router {
   router.post('/sessions/:id/tickets', async (request, response) => {
     const caller = callerOf(request, accessTokens);
     const mode = new Fields(request.body).oneOf('mode', VIEWER_MODES);
+    if (mode !== 'control')
+      throw new Refusal(
+        'invalid_field',
+        `mode must be "control", not "${mode}": agents take nothing else yet.`,
+      );
     const session = await sessions.get(request.params.id, caller);
     const { ticket, expiresAt } = await tickets.issue(session, caller.userId, mode);
     response.status(201).json({ ticket, expires_at: expiresAt.toISOString() });

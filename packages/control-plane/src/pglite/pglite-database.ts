@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 import type { Database, Queryable, QueryResult, Row } from '../stores/database.js';
 import { DatabaseError, toDatabaseError } from '../stores/database-error.js';
 import { parseInt8 } from '../stores/int8.js';
 import { TransactionGuard } from '../stores/transaction-guard.js';
+import { markFounded, prepareFolder } from './founding.js';
 import { SyncedFolder, SYNCED_START_PARAMS } from './synced-folder.js';
 
 export type PgliteDatabaseOptions =
@@ -26,20 +26,29 @@ const INT8 = 20;
  *
  * It has one connection, so transactions and statements wait for each other in the order in which they came. What was
  * acknowledged is on disk: each commit is synced, as with a server.
+ *
+ * A folder that once held a database never gets a new one unasked.
+ *
+ * @throws DatabaseError, with the folder's name where a person has to look at it
  */
 export async function pgliteDatabase(options: PgliteDatabaseOptions): Promise<Database> {
   const parsers = { [INT8]: parseInt8 };
-  if ('dataFolder' in options) await mkdir(options.dataFolder, { recursive: true });
   try {
-    const pglite =
-      'dataFolder' in options
-        ? await PGlite.create({
-            fs: new SyncedFolder(options.dataFolder),
-            startParams: SYNCED_START_PARAMS,
-            relaxedDurability: false,
-            parsers,
-          })
-        : await PGlite.create({ dataDir: 'memory://', parsers });
+    if (!('dataFolder' in options))
+      return new PgliteDatabase(await PGlite.create({ dataDir: 'memory://', parsers }));
+    await prepareFolder(options.dataFolder);
+    const pglite = await PGlite.create({
+      fs: new SyncedFolder(options.dataFolder),
+      startParams: SYNCED_START_PARAMS,
+      relaxedDurability: false,
+      parsers,
+    });
+    try {
+      await markFounded(options.dataFolder);
+    } catch (error) {
+      await pglite.close();
+      throw error;
+    }
     return new PgliteDatabase(pglite);
   } catch (error) {
     throw toDatabaseError(error);

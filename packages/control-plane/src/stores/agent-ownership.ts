@@ -9,6 +9,9 @@ export interface SqlOwnershipOptions {
   podName: string;
 }
 
+/** What `active_sessions` can hold. What an agent says is a hint, and no reason to lose the rest of its report. */
+const LARGEST_INT4 = 2_147_483_647;
+
 /** Ownership of agents in the database. The epoch is the fence: it only grows, also over a restored backup. */
 export function sqlAgentOwnership({ database, podName }: SqlOwnershipOptions): AgentOwnership {
   return {
@@ -22,7 +25,7 @@ export function sqlAgentOwnership({ database, podName }: SqlOwnershipOptions): A
                   leader_token = greatest(leader_token, coalesce($8::bigint, 0)),
                   instance_id = $3,
                   updated_at = now()
-            where agent_id = $1 and coalesce($8::bigint, leader_token) >= leader_token
+            where agent_id = $1 and coalesce($8::bigint, 0) >= leader_token
           returning id, epoch
          )
          insert into agent_heartbeats (agent_id, epoch, status, active_sessions, last_heartbeat)
@@ -56,7 +59,7 @@ export function sqlAgentOwnership({ database, podName }: SqlOwnershipOptions): A
       await database.query(
         `update agent_heartbeats h set last_heartbeat = now(), status = $3, active_sessions = $4
            from agents a where a.agent_id = $1 and h.agent_id = a.id and h.epoch = $2`,
-        [agentId, epoch, report.status, report.activeSessions],
+        [agentId, epoch, report.status, Math.min(report.activeSessions, LARGEST_INT4)],
       );
     },
   };
@@ -74,7 +77,10 @@ async function refusalOf(database: Database, request: ClaimRequest): Promise<Cla
   return {
     ok: false,
     code: 'fencing_token_too_low',
-    message: `fencing token ${request.fencingToken ?? 0} is below ${highest}, which was seen already`,
+    message:
+      request.fencingToken === undefined
+        ? `a fencing token is needed: ${highest} was seen of this agent already`
+        : `fencing token ${request.fencingToken} is below ${highest}, which was seen already`,
     highestFencingToken: highest,
   };
 }

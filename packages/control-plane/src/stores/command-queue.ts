@@ -24,7 +24,8 @@ const EXPIRE_BATCH = 200;
 
 /**
  * The command queue in the database. An outcome changes the session's row in the same transaction, and only when the
- * command is the session's latest of its present generation: what an older one says is history.
+ * command is the latest for the agent that the session is placed on, and of its present generation: what an older one
+ * says is history, and what another agent says of its own remains is nothing to the session.
  */
 export function sqlCommandQueue(options: SqlCommandQueueOptions): CommandQueue {
   const { database } = options;
@@ -44,7 +45,8 @@ export function sqlCommandQueue(options: SqlCommandQueueOptions): CommandQueue {
               and c.status in ${OPEN} and (c.sent_epoch is null or c.sent_epoch < $2)
               and not exists (
                 select 1 from agent_commands e
-                 where e.session_id = c.session_id and e.seq < c.seq and e.status in ${OPEN})
+                 where e.session_id = c.session_id and e.agent_id = c.agent_id and e.seq < c.seq
+                   and e.status in ${OPEN})
             order by c.created_at, c.command_id
             limit $3
          )
@@ -137,6 +139,14 @@ async function lockOpen(tx: Queryable, commandId: string): Promise<Command | und
   return rows[0] && toCommand(rows[0]);
 }
 
+/** Whether command `$3` of generation `$2` is the last word for session `s`, which is `$1`. */
+const LATEST = `s.id = $1 and s.generation = $2 and exists (
+  select 1 from agent_commands c
+   where c.command_id = $3 and c.agent_id = s.agent_id
+     and not exists (
+       select 1 from agent_commands n
+        where n.session_id = s.id and n.agent_id = s.agent_id and n.seq > c.seq))`;
+
 async function settle(tx: Queryable, command: Command, outcome: Outcome): Promise<void> {
   const failure = outcome.state === 'failed' ? failureOf(outcome) : undefined;
   const result = outcome.state === 'completed' && outcome.result ? toJsonText(outcome.result) : null;
@@ -146,14 +156,14 @@ async function settle(tx: Queryable, command: Command, outcome: Outcome): Promis
       where command_id = $1`,
     [command.commandId, outcome.state, result, failure?.error ?? null, failure?.code ?? null],
   );
-  const latest = [command.sessionId, command.generation, command.seq];
+  const latest = [command.sessionId, command.generation, command.commandId];
   if (failure) return failSession(tx, command, latest, failure);
   const to = COMPLETED[command.action];
   await tx.query(
-    `update sessions
+    `update sessions s
         set state = $5, error_code = null, error_message = null, updated_at = now(),
             platform_metadata = coalesce($6::jsonb -> 'platformMetadata', platform_metadata)
-      where id = $1 and generation = $2 and command_seq = $3 and state = $4`,
+      where ${LATEST} and s.state = $4`,
     [...latest, to.from, to.to, result],
   );
 }
@@ -181,8 +191,8 @@ async function failSession(
   // A stop that failed leaves the session terminating: the next inventory says whether to try again.
   const change = starting ? `state = 'failed', desired_state = 'terminated',` : '';
   await tx.query(
-    `update sessions set ${change} error_code = $4, error_message = $5, updated_at = now()
-      where id = $1 and generation = $2 and command_seq = $3 and state in ('pending', 'running', 'terminating')`,
+    `update sessions s set ${change} error_code = $4, error_message = $5, updated_at = now()
+      where ${LATEST} and s.state in ('pending', 'running', 'terminating')`,
     [...latest, failure.code, failure.error],
   );
 }

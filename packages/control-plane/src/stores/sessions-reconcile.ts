@@ -19,14 +19,23 @@ interface HeldRow extends Row {
   busy: boolean;
 }
 
+/**
+ * How far an agent's word may move a session's generation. An agent is ahead of a database that was restored, by as
+ * many starts as the backup is old; past this it is wrong or means harm, and gets what it holds only in part.
+ */
+const GENERATION_LEAP = 1_000_000;
+
+const clamped = (judged: Judged, generation: number): number =>
+  Math.min(generation, judged.generation + GENERATION_LEAP);
+
 export async function heldBy(on: Queryable, agentId: string, ids: readonly string[]): Promise<HeldSession[]> {
   const { rows } = await on.query<HeldRow>(
     `select s.id, o.agent_id as agent, s.generation, s.desired_state, s.state,
             exists (
-              select 1 from agent_commands c
-               where c.session_id = s.id
+              select 1 from agent_commands c join agents me on me.id = c.agent_id
+               where c.session_id = s.id and me.agent_id = $1
                  and (c.status in ${OPEN}
-                   or (c.sent_epoch = o.epoch and c.completed_at > now() - ${SETTLING}))) as busy
+                   or (c.sent_epoch = me.epoch and c.completed_at > now() - ${SETTLING}))) as busy
        from sessions s left join agents o on o.id = s.agent_id
       where (s.agent_id = (select id from agents where agent_id = $1)
               and (s.desired_state = 'running' or s.state = 'terminating'))
@@ -54,14 +63,15 @@ interface JudgedRow extends Row {
   here: boolean;
 }
 
-/** Locks the session and returns it, if what was judged still holds and no command is on its way. */
+/** Locks the session and returns it, if what was judged still holds and no command is on its way to that agent. */
 async function lockJudged(tx: Queryable, judged: Judged): Promise<JudgedRow | undefined> {
   await tx.query('select 1 from sessions where id = $1 for update', [judged.sessionId]);
   const { rows } = await tx.query<JudgedRow>(
     `select s.template, s.manifest, u.username, s.desired_state, s.state, s.agent_id is not distinct from a.id as here
        from sessions s join users u on u.id = s.user_id, agents a
       where s.id = $1 and s.generation = $2 and a.agent_id = $3 and a.epoch = $4
-        and not exists (select 1 from agent_commands c where c.session_id = s.id and c.status in ${OPEN})`,
+        and not exists (
+          select 1 from agent_commands c where c.session_id = s.id and c.agent_id = a.id and c.status in ${OPEN})`,
     [judged.sessionId, judged.generation, judged.agentId, judged.epoch],
   );
   return rows[0];
@@ -70,9 +80,10 @@ async function lockJudged(tx: Queryable, judged: Judged): Promise<JudgedRow | un
 export async function restart(
   tx: Queryable,
   judged: Judged,
-  newGeneration: number,
+  wantedGeneration: number,
   deadline: number,
 ): Promise<boolean> {
+  const newGeneration = clamped(judged, wantedGeneration);
   const row = await lockJudged(tx, judged);
   if (!row || !row.here || row.desired_state !== 'running') return false;
   await tx.query(
@@ -105,7 +116,7 @@ export async function stopHeld(
     agentId: judged.agentId,
     sessionId: judged.sessionId,
     // Agents refuse what is below the generation that they hold; elsewhere the session may be further.
-    generation: row.here ? Math.max(judged.generation, heldGeneration) : heldGeneration,
+    generation: clamped(judged, row.here ? Math.max(judged.generation, heldGeneration) : heldGeneration),
     action: 'stop_session',
     payload: {},
     deadline,

@@ -97,7 +97,7 @@ export function sqlSessionStore({
 }
 
 function existing(row: SessionRow, request: NewSession): { session: Session; created: boolean } {
-  if (Buffer.compare(row.request_hash, request.requestHash) !== 0)
+  if (!isSame(row, request))
     throw new Refusal(
       'session_exists',
       `There is a session ${request.id} already, and it was asked for differently.`,
@@ -114,25 +114,14 @@ async function create(
   rank: (agents: readonly AgentLoad[]) => readonly AgentLoad[],
   { deadline, staleAfterMs }: { deadline: number; staleAfterMs: number },
 ): Promise<{ session: Session; created: boolean }> {
+  await tx.query('select 1 from sessions where id = $1 for update', [request.id]);
   const before = await read(tx, request.id);
-  if (before) return existing(before, request);
-  const agent = await reserve(tx, rank, request.platform, staleAfterMs);
-  const inserted = await tx.query(
-    `insert into sessions (id, user_id, template, manifest, state, desired_state, platform, agent_id, request_hash)
-     select $1, $2, $3, $4::jsonb, 'pending', 'running', a.platform, a.id, $5 from agents a where a.agent_id = $6
-     on conflict (id) do nothing returning id`,
-    [
-      request.id,
-      request.userId,
-      request.template.name,
-      toJsonText(request.template.manifest),
-      request.requestHash,
-      agent.agentId,
-    ],
-  );
+  if (before && !(hasEnded(before) && isSame(before, request))) return existing(before, request);
+  const agent = await reserve(tx, preferring(before?.agent, rank), request.platform, staleAfterMs);
+  const made = before ? await remake(tx, request, agent) : await insert(tx, request, agent);
   const row = await read(tx, request.id);
-  if (!row) throw new Error(`session ${request.id} was inserted and is not there`);
-  if (inserted.rows.length === 0) return existing(row, request);
+  if (!row) throw new Error(`session ${request.id} was written and is not there`);
+  if (!made) return existing(row, request);
   await insertCommand(tx, {
     commandId: newCommandId(),
     agentId: agent.agentId,
@@ -147,6 +136,53 @@ async function create(
     deadline,
   });
   return { session: toSession(row), created: true };
+}
+
+async function insert(tx: Queryable, request: NewSession, agent: AgentLoad): Promise<boolean> {
+  const inserted = await tx.query(
+    `insert into sessions (id, user_id, template, manifest, state, desired_state, platform, agent_id, request_hash)
+     select $1, $2, $3, $4::jsonb, 'pending', 'running', a.platform, a.id, $5 from agents a where a.agent_id = $6
+     on conflict (id) do nothing returning id`,
+    [
+      request.id,
+      request.userId,
+      request.template.name,
+      toJsonText(request.template.manifest),
+      request.requestHash,
+      agent.agentId,
+    ],
+  );
+  return inserted.rows.length > 0;
+}
+
+/** The next generation of a session that has ended; its row is locked. */
+async function remake(tx: Queryable, request: NewSession, agent: AgentLoad): Promise<boolean> {
+  await tx.query(
+    `update sessions s
+        set generation = s.generation + 1, state = 'pending', desired_state = 'running', manifest = $2::jsonb,
+            platform = a.platform, agent_id = a.id, platform_metadata = null, error_code = null, error_message = null,
+            created_at = now(), updated_at = now()
+       from agents a where s.id = $1 and a.agent_id = $3`,
+    [request.id, toJsonText(request.template.manifest), agent.agentId],
+  );
+  return true;
+}
+
+const hasEnded = (row: SessionRow): boolean => row.state === 'terminated' || row.state === 'failed';
+
+const isSame = (row: SessionRow, request: NewSession): boolean =>
+  row.user_id === request.userId && Buffer.compare(row.request_hash, request.requestHash) === 0;
+
+/** Where a session was before is where its home is. */
+function preferring(
+  agentId: string | null | undefined,
+  rank: (agents: readonly AgentLoad[]) => readonly AgentLoad[],
+): (agents: readonly AgentLoad[]) => readonly AgentLoad[] {
+  return (agents) => {
+    const ranked = rank(agents);
+    const former = ranked.filter((agent) => agent.agentId === agentId);
+    return [...former, ...ranked.filter((agent) => agent.agentId !== agentId)];
+  };
 }
 
 /** Takes the best agent that still has room once nobody else can place a session on it. */
@@ -166,6 +202,9 @@ async function reserve(
   throw noAgents([...seen.values()], platform);
 }
 
+/** What another agent is told about session `$1` is its own affair. */
+const OF_ITS_AGENT = 'agent_id = (select agent_id from sessions where id = $1)';
+
 async function stop(tx: Queryable, id: string, deadline: number): Promise<Session | undefined> {
   await tx.query('select 1 from sessions where id = $1 for update', [id]);
   const row = await read(tx, id);
@@ -174,11 +213,11 @@ async function stop(tx: Queryable, id: string, deadline: number): Promise<Sessio
   await tx.query(
     `update agent_commands
         set status = 'failed', completed_at = now(), error_code = 'cancelled', error_message = 'The session was stopped first.'
-      where session_id = $1 and status = 'pending'`,
+      where session_id = $1 and status = 'pending' and ${OF_ITS_AGENT}`,
     [id],
   );
   const { rows } = await tx.query(
-    `select 1 from agent_commands where session_id = $1 and retry_count > 0 limit 1`,
+    `select 1 from agent_commands where session_id = $1 and retry_count > 0 and ${OF_ITS_AGENT} limit 1`,
     [id],
   );
   const wasSeen = rows.length > 0 && row.agent !== null;

@@ -106,6 +106,48 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
       assert.equal(stop.generation, 3);
     });
 
+    it('stops what another agent holds of a session, and neither delays nor changes the session', async () => {
+      const { on, id, agent, judged, claim } = await setUp();
+      const other = await on.addAgent();
+      const foreign: Judged = { ...judged, agentId: other.agentId, epoch: other.epoch };
+      assert.equal(await on.sessions.stopHeld(foreign, 1), true);
+      // Its own next inventory leaves it alone; the agent that the session is on has nothing to wait for.
+      assert.equal((await on.sessions.heldBy(other.agentId, [id]))[0]?.busy, true);
+      assert.equal((await on.sessions.heldBy(agent.agentId, [id]))[0]?.busy, false);
+      assert.equal(await on.sessions.restart(judged, 2), true);
+      const [start] = await claim();
+      assert.equal(start?.action, 'start_session');
+      assert.equal(await on.sessions.stopHeld({ ...foreign, generation: 2 }, 2), false);
+      const [cleanUp] = await on.commands.claim(other.agentId, other.epoch, 10);
+      assert.equal(cleanUp?.action, 'stop_session');
+      await on.commands.finish(cleanUp.commandId, other.agentId, { state: 'failed', error: 'Ha!' });
+      assert.equal(await on.sessions.stopHeld({ ...foreign, generation: 2 }, 2), true);
+      await on.commands.finish(start.commandId, agent.agentId, { state: 'completed' });
+      const running = await on.sessions.find(id);
+      assert.equal(running?.state, 'running');
+      assert.equal(running.error, null);
+      assert.equal((await on.sessions.stop(id))?.state, 'terminating');
+      const [second] = await on.commands.claim(other.agentId, other.epoch, 10);
+      await on.commands.finish(second!.commandId, other.agentId, { state: 'completed' });
+      assert.equal((await on.sessions.find(id))?.state, 'terminating');
+      const [stop] = await claim();
+      await on.commands.finish(stop!.commandId, agent.agentId, { state: 'completed' });
+      assert.equal((await on.sessions.find(id))?.state, 'terminated');
+    });
+
+    it('lets no agent drive generations to where they cannot grow', async () => {
+      const { on, id, judged, claim } = await setUp();
+      assert.equal(await on.sessions.restart(judged, Number.MAX_SAFE_INTEGER), true);
+      const [start] = await claim();
+      assert.equal(start?.generation, 1_000_001);
+      assert.equal((await on.sessions.find(id))?.generation, 1_000_001);
+      const other = await on.addAgent();
+      const foreign = { ...judged, generation: 1_000_001, agentId: other.agentId, epoch: other.epoch };
+      assert.equal(await on.sessions.stopHeld(foreign, Number.MAX_SAFE_INTEGER), true);
+      const [stop] = await on.commands.claim(other.agentId, other.epoch, 10);
+      assert.equal(stop?.generation, 2_000_001);
+    });
+
     it('gives commands that were on their way when everything stopped their full time again', async () => {
       const { on, judged } = await setUp();
       await on.sessions.restart(judged, 2);

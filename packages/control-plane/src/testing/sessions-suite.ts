@@ -132,6 +132,37 @@ export function sessionsSuite({ describe, it }: TestRunner, fixtures: () => Prom
       });
     });
 
+    it('are made anew as the next generation when they have failed, once, where they were', async () => {
+      const { on, agent, request, claim } = await setUp();
+      const { id } = await on.createSession(request);
+      const [start] = await claim();
+      await on.commands.finish(start!.commandId, agent.agentId, { state: 'failed', error: 'It crashed.' });
+      const rank = (agents: Parameters<Parameters<typeof on.sessions.create>[1]>[0]) =>
+        agents.filter((candidate) => candidate.platform === request.platform);
+      const results = await Promise.all([1, 2, 3].map(() => on.sessions.create(request, rank)));
+      assert.equal(results.filter(({ created }) => created).length, 1);
+      for (const { session } of results) {
+        assert.equal(session.generation, 2);
+        assert.equal(session.state, 'pending');
+        assert.equal(session.error, null);
+        assert.equal(session.agentId, agent.agentId);
+      }
+      const [again, ...more] = await claim();
+      assert.equal(more.length, 0);
+      assert.equal(again?.action, 'start_session');
+      assert.equal(again.generation, 2);
+      const stranger = await on.addUser();
+      await on.sessions.stop(id);
+      await on.commands.finish(again.commandId, agent.agentId, { state: 'completed' });
+      const [stop] = await claim();
+      await on.commands.finish(stop!.commandId, agent.agentId, { state: 'completed' });
+      assert.equal((await on.sessions.find(id))?.state, 'terminated');
+      await assert.rejects(
+        on.sessions.create({ ...request, userId: stranger.id }, rank),
+        refusedWith('session_exists'),
+      );
+    });
+
     it('end at once when they are stopped before anybody saw their start', async () => {
       const { on, request, claim } = await setUp();
       const { id } = await on.createSession(request);

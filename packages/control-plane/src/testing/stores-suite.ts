@@ -3,6 +3,7 @@ import { agentOwnershipSuite, commandQueueSuite, type TestRunner } from '@stream
 import type { Database } from '../stores/database.js';
 import { openFixtures, type Fixtures } from './fixtures.js';
 import { loginsSuite } from './logins-suite.js';
+import { ownershipInDatabaseSuite } from './ownership-suite.js';
 import { reconcileSuite } from './reconcile-suite.js';
 import { sessionsSuite } from './sessions-suite.js';
 
@@ -43,6 +44,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
     };
   });
 
+  ownershipInDatabaseSuite(runner, fixtures);
   sessionsSuite(runner, fixtures);
   reconcileSuite(runner, fixtures);
   loginsSuite(runner, fixtures);

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { TestRunner } from '@streamspace/hub/testing';
+import type { Fixtures } from './fixtures.js';
+
+/** What the database adds to what every ownership of agents has to do. */
+export function ownershipInDatabaseSuite(
+  { describe, it }: TestRunner,
+  fixtures: () => Promise<Fixtures>,
+): void {
+  describe('agent ownership in the database', () => {
+    it('takes a report whatever number of sessions it tells of', async () => {
+      const on = await fixtures();
+      const agent = await on.addAgent();
+      const report = { status: 'draining', activeSessions: Number.MAX_SAFE_INTEGER } as const;
+      await on.ownership.heard(agent.agentId, agent.epoch, report);
+      const found = (await on.agents.list()).find(({ agentId }) => agentId === agent.agentId);
+      assert.equal(found?.status, 'draining');
+    });
+
+    it('refuses an agent without a fencing token once one was seen', async () => {
+      const on = await fixtures();
+      const { agentId, platform } = await on.addAgent();
+      const claim = (fencingToken?: number) =>
+        on.ownership.claim({
+          agentId,
+          platform,
+          connectionId: randomUUID(),
+          instanceId: randomUUID(),
+          capacity: { maxSessions: 0 },
+          ...(fencingToken !== undefined && { fencingToken }),
+        });
+      assert.ok((await claim()).ok);
+      assert.ok((await claim(3)).ok);
+      assert.deepEqual(await claim(), {
+        ok: false,
+        code: 'fencing_token_too_low',
+        message: 'a fencing token is needed: 3 was seen of this agent already',
+        highestFencingToken: 3,
+      });
+      assert.ok((await claim(3)).ok);
+    });
+  });
+}
