@@ -33,6 +33,11 @@ function closeCodeFor(input: Uint8Array | string): number | undefined {
   }
 }
 
+type Upgrade = Parameters<typeof listen>[0];
+/** One server for all rounds: Node's fetch keeps some 24 KB for each port that it has ever asked. */
+let server: ReturnType<typeof listen> | undefined;
+let onUpgrade: Upgrade = (_request, socket) => void socket.destroy();
+
 /**
  * An agent whose control plane says anything: it goes on answering, or closes with the right code and connects again.
  */
@@ -43,12 +48,14 @@ export const agent: Target = {
     const upgrades = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL_V2 });
     const waiting: RawSocket[] = [];
     let arrived = (): void => {};
-    const server = await listen((request, socket, head) => {
+    server ??= listen((...upgrade) => onUpgrade(...upgrade));
+    const { port } = await server;
+    onUpgrade = (request, socket, head) => {
       upgrades.handleUpgrade(request, socket, head, (ws) => {
         waiting.push(new RawSocket(ws));
         arrived();
       });
-    });
+    };
     const nextConnection = async (): Promise<RawSocket> => {
       while (waiting.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
       return waiting.shift()!;
@@ -70,7 +77,7 @@ export const agent: Target = {
     const stop = new AbortController();
     const running = createAgent({
       agentId: 'agent',
-      controlPlaneUrl: `ws://127.0.0.1:${server.port}`,
+      controlPlaneUrl: `ws://127.0.0.1:${port}`,
       apiKey: 'k',
       platform: memoryPlatform(),
       stopTimeoutMs: 50,
@@ -104,9 +111,11 @@ export const agent: Target = {
     } finally {
       stop.abort();
       await within(WAIT_MS, 'the agent to stop', running);
-      await server.close();
       upgrades.close();
     }
   },
-  async [Symbol.asyncDispose]() {},
+  async [Symbol.asyncDispose]() {
+    await (await server)?.close();
+    server = undefined;
+  },
 };
