@@ -231,6 +231,28 @@ describe('a hub and an agent', () => {
       .toEqual(['campaign 1', 'the platform call has ended', 'released', 'campaign 2']);
   });
 
+  it('report a result that was missed once, with the hello of the next connection', async () => {
+    const finished: string[] = [];
+    let lost = true;
+    stage = await hubAndAgent();
+    const finish = stage.commands.finish.bind(stage.commands);
+    stage.commands.finish = async (commandId, ...rest) => {
+      finished.push(commandId);
+      // As when the database is away: the first report is not taken, and not acknowledged.
+      if (lost) throw new Error('away');
+      return finish(commandId, ...rest);
+    };
+    stage.startAgent();
+    const start = command('desk-1');
+    await issue(start);
+    await expect.poll(() => finished).toEqual([start.commandId]);
+    lost = false;
+    stage.cut();
+    await expect.poll(() => finished.length).toBe(2);
+    await expect.poll(() => stage.events.filter(({ type }) => type === 'inventory').length).toBe(2);
+    expect(finished).toEqual([start.commandId, start.commandId]);
+  });
+
   it('go on when what they report to throws', async () => {
     stage = await hubAndAgent();
     const broken = (): never => {

@@ -92,11 +92,11 @@ export class CommandRunner {
     return { running: [...this.#running.keys()], finished };
   }
 
-  /** Sends again what the control plane has not said to have. */
-  resend(): void {
+  /** Sends again what the control plane has not said to have, but for `except`, which it was told another way. */
+  resend(except: ReadonlySet<string> = new Set()): void {
     for (const id of this.#unreported) {
       const result = this.#finished.get(id);
-      if (result) this.#options.send(result);
+      if (result && !except.has(id)) this.#options.send(result);
     }
   }
 

@@ -46,8 +46,13 @@ export class Connection {
   #status: 'dialling' | 'greeting' | 'active' | 'ended' = 'dialling';
   #draining = false;
   #commandsReceived = 0;
+  /** As of the last inventory. */
+  #activeSessions = 0;
+  /** Commands whose result went with hello. */
+  #reportedByHello: ReadonlySet<string> = new Set();
   #heardAt = performance.now();
-  #failure: AgentError | undefined;
+  /** The upgrade was answered with 401 or 403: registering again tells whether the key is of use. */
+  #unauthorized = false;
   #endReason = 'the control plane closed the connection';
   #tunnel: Tunnel | undefined;
   #unwatch: (() => void) | undefined;
@@ -56,7 +61,7 @@ export class Connection {
   readonly #context: ConnectionContext;
   readonly #ending = new AbortController();
   /** Settles when the socket is down, with why; never rejects. */
-  readonly ended: Promise<{ reason: string; failure: AgentError | undefined }>;
+  readonly ended: Promise<{ reason: string; unauthorized: boolean }>;
 
   constructor(context: ConnectionContext) {
     this.#context = context;
@@ -70,15 +75,14 @@ export class Connection {
       this.#socket.once('close', (code, reason) => {
         if (reason.length > 0) this.#endReason = `${reason.toString()} (${code})`;
         this.#end();
-        resolve({ reason: this.#endReason, failure: this.#failure });
+        resolve({ reason: this.#endReason, unauthorized: this.#unauthorized });
       });
     });
     this.#socket.on('error', (error) => (this.#endReason = error.message));
     this.#socket.on('unexpected-response', (request, response) => {
       const status = response.statusCode ?? 0;
       this.#endReason = `the control plane answered ${status} to the WebSocket upgrade`;
-      if (status === 401 || status === 403)
-        this.#failure = new AgentError('unauthorized', this.#endReason, false);
+      this.#unauthorized = status === 401 || status === 403;
       response.resume();
       request.destroy();
       this.#socket.terminate();
@@ -122,6 +126,10 @@ export class Connection {
 
   #greet(): void {
     const { options, runner, instanceId, fencingToken } = this.#context;
+    const known = runner.snapshot();
+    this.#reportedByHello = new Set(
+      [...known.finished.completed, ...known.finished.failed].map(({ commandId }) => commandId),
+    );
     this.#status = 'greeting';
     this.#write({
       type: 'hello',
@@ -132,7 +140,7 @@ export class Connection {
         capacity: options.capacity,
         ...(fencingToken !== undefined && { fencingToken }),
         ...(options.region !== undefined && { region: options.region }),
-        ...runner.snapshot(),
+        ...known,
       },
     });
     this.#every(WELCOME_TIMEOUT_MS, () => {
@@ -205,7 +213,8 @@ export class Connection {
       },
     });
     this.#context.onWelcome(welcome);
-    runner.resend();
+    // What was finished between hello and welcome.
+    runner.resend(this.#reportedByHello);
     const jitter = 0.9 + Math.random() * 0.2;
     this.#every(welcome.heartbeatIntervalMs * jitter, () => {
       if (performance.now() - this.#heardAt > SILENT_HEARTBEATS * welcome.heartbeatIntervalMs) {
@@ -233,8 +242,6 @@ export class Connection {
       },
     });
   }
-
-  #activeSessions = 0;
 
   async #inventory(): Promise<void> {
     const { options } = this.#context;

@@ -100,7 +100,7 @@ export class Term {
     const end = await Promise.race([this.#connection.ended, over]);
     ended.abort();
     if (!end) return 'the agent is stopping';
-    if (end.failure) this.#registered = false;
+    if (end.unauthorized) this.#registered = false;
     if (performance.now() - startedAt > GOOD_CONNECTION_MS) this.#backoff.reset();
     return end.reason;
   }

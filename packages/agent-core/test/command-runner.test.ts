@@ -130,6 +130,8 @@ describe('the command runner', () => {
     expect(runner.snapshot().finished.completed).toHaveLength(1);
     runner.resend();
     expect(sent.filter(({ type }) => type === 'complete')).toHaveLength(2);
+    runner.resend(new Set(['c-1']));
+    expect(sent.filter(({ type }) => type === 'complete')).toHaveLength(2);
     runner.reported('c-1');
     runner.resend();
     expect(sent.filter(({ type }) => type === 'complete')).toHaveLength(2);

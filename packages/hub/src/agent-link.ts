@@ -92,10 +92,6 @@ export class AgentLink {
     });
   }
 
-  get status(): 'greeting' | 'active' | 'ended' {
-    return this.#status;
-  }
-
   get epoch(): number {
     return this.#epoch;
   }
