@@ -90,7 +90,7 @@ export function sampleAgentMessage(random: Random, ids: readonly string[] = ['c-
   const sessionId = idText(random);
   const generation = random.offset();
   const state = random.pick(OBSERVED_STATES);
-  switch (random.upTo(8)) {
+  switch (random.upTo(9)) {
     case 0:
       return { type: 'hello', payload: hello(random) };
     case 1:
@@ -120,6 +120,11 @@ export function sampleAgentMessage(random: Random, ids: readonly string[] = ['c-
     case 6:
       return { type: 'status', payload: { sessionId, generation, state, reason: random.text() } };
     case 7:
+      return {
+        type: 'session_event',
+        payload: { sessionId, generation, kind: idText(random), message: random.text(), data: { state } },
+      };
+    case 8:
       return { type: 'pong', payload: {} };
     default:
       return { type: 'error', payload: { code: idText(random), message: random.text() } };

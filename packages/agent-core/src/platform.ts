@@ -31,15 +31,38 @@ export interface PlatformSession {
   /** The command that last changed it. */
   readonly commandId: string;
   readonly state: ObservedState;
+  /** Why it is `failed` or `stopped`, as a sentence: an exit code, a signal, memory that ran out. */
+  readonly reason?: string;
+  /** What it uses now, where the platform can tell. */
+  readonly usage?: SessionUsage;
   /** Facts to show to an administrator, for example a container's id. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
+/** What a session uses of its host. */
+export interface SessionUsage {
+  /** CPU time since the session was started, in seconds. */
+  readonly cpuSeconds: number;
+  /** Memory that it holds, in bytes. */
+  readonly memoryBytes: number;
+}
+
+/** What a platform can do. What it declares it MUST do; what it declares it can't, nobody asks of it. */
 export interface Capabilities {
-  /** `hibernate` and `wake` work. */
+  /** `hibernate` and `wake` work. Where not, they reject with `not_supported`. */
   readonly hibernate: boolean;
-  /** Sessions outlive the agent's process. */
+  /**
+   * After the agent's process was killed and started again, `list` has every session that it had, with its generation,
+   * its last command and its state.
+   */
   readonly survivesAgentRestart: boolean;
+  /**
+   * A session can reach neither the agent nor another session nor their files. Where not, the control plane lets only
+   * administrators create sessions there, unless it is told otherwise. @default true
+   */
+  readonly isolated?: boolean;
+  /** Why something can't be done, a sentence for each flag that is `false`; printed in compliance reports. */
+  readonly reasons?: Readonly<Partial<Record<'hibernate' | 'survivesAgentRestart' | 'isolated', string>>>;
 }
 
 /**

@@ -105,6 +105,8 @@ function startHub(options: ResolvedOptions, stores: Stores, reconciler: Reconcil
         return reconciler.inventory(event);
       case 'session_status':
         return reconciler.status(event);
+      case 'session_event':
+        return onEvent(event);
     }
   };
   try {

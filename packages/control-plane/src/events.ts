@@ -40,6 +40,17 @@ export type ControlPlaneEvent =
       readonly sessionIds: readonly string[];
     }
   | {
+      /** An agent tells of something that happened in a session, for example that it is idle. */
+      readonly type: 'session_event';
+      readonly agentId: string;
+      readonly epoch: number;
+      readonly sessionId: string;
+      readonly generation: number;
+      readonly kind: string;
+      readonly message: string;
+      readonly data?: Readonly<Record<string, unknown>>;
+    }
+  | {
       readonly type: 'viewer_connected';
       readonly sessionId: string;
       readonly user: string;

@@ -41,6 +41,7 @@ export interface LinkOwner {
   ended(link: AgentLink, reason: string): Promise<void>;
   inventory(link: AgentLink, inventory: AgentPayloads['inventory']): Promise<void>;
   status(link: AgentLink, status: AgentPayloads['status']): Promise<void>;
+  sessionEvent(link: AgentLink, event: AgentPayloads['session_event']): Promise<void>;
 }
 
 /**
@@ -219,6 +220,8 @@ export class AgentLink {
         return this.#owner.inventory(this, message.payload);
       case 'status':
         return this.#owner.status(this, message.payload);
+      case 'session_event':
+        return this.#owner.sessionEvent(this, message.payload);
       case 'pong':
       case 'error':
         return;

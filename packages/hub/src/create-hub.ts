@@ -89,6 +89,10 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
       if (links.get(link.agentId) !== link) return;
       await lane.emit({ type: 'session_status', agentId: link.agentId, epoch: link.epoch, ...status });
     },
+    async sessionEvent(link, event) {
+      if (links.get(link.agentId) !== link) return;
+      await lane.emit({ type: 'session_event', agentId: link.agentId, epoch: link.epoch, ...event });
+    },
   };
 
   const stopListening = options.backend.onWake((agentId) => links.get(agentId)?.pump());

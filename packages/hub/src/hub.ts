@@ -29,6 +29,17 @@ export type HubEvent =
       readonly generation: number;
       readonly state: ObservedState;
       readonly reason?: string;
+    }
+  | {
+      readonly type: 'session_event';
+      readonly agentId: string;
+      readonly epoch: number;
+      readonly sessionId: string;
+      readonly generation: number;
+      /** For example `idle`, `usage` or `exited`. */
+      readonly kind: string;
+      readonly message: string;
+      readonly data?: Readonly<Record<string, unknown>>;
     };
 
 export interface AgentHubOptions {

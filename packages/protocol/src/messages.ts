@@ -89,6 +89,15 @@ const fromAgent = {
     state: oneOf(...OBSERVED_STATES),
     reason: optional(text()),
   }),
+  /** Something that happened in a session, for its timeline: `idle`, `active`, `usage`, `exited`, `adopted`, or one's own. */
+  session_event: object({
+    sessionId: id,
+    generation: count(),
+    kind: id,
+    /** A sentence for people. */
+    message: text(),
+    data: optional(json),
+  }),
   pong: object({}),
   error: problem,
 };

@@ -36,6 +36,10 @@ const fromAgent: AgentMessage[] = [
   { type: 'complete', payload: { commandId: 'c', result: { state: 'running' } } },
   { type: 'failed', payload: { commandId: 'c', error: 'no image', code: 'image_missing' } },
   { type: 'status', payload: { sessionId: 's', generation: 2, state: 'failed', reason: 'it ended' } },
+  {
+    type: 'session_event',
+    payload: { sessionId: 's', generation: 2, kind: 'idle', message: 'nobody typed', data: { seconds: 60 } },
+  },
   { type: 'pong', payload: {} },
   { type: 'error', payload: { code: 'malformed_message', message: 'payload.x must be a number' } },
 ];
