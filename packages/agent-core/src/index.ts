@@ -1,4 +1,11 @@
-export type { Capabilities, Change, Platform, PlatformSession, SessionSpec } from './platform.js';
+export type {
+  Capabilities,
+  Change,
+  Platform,
+  PlatformSession,
+  SessionSpec,
+  SessionUsage,
+} from './platform.js';
 export { PlatformError, type PlatformErrorCode } from './errors.js';
 export type { ByteChannel } from '@streamspace/vnc-tunnel';
 export type { Agent, AgentEvent, AgentOptions, AgentStatus } from './agent.js';

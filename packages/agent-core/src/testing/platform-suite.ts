@@ -12,7 +12,17 @@ export interface PlatformFixture {
   platform: Platform;
   /** Template and manifest that this platform can start. */
   template: Pick<SessionSpec, 'template' | 'manifest'>;
-  /** Releases the platform and whatever the fixture made. */
+  /**
+   * Another agent process takes the first one's place, as after SIGKILL: the first platform object gets no chance to
+   * tidy up, and is not used again. Needed where the platform declares `survivesAgentRestart`.
+   */
+  restart?(): Promise<Platform>;
+  /**
+   * What sessions hold outside the platform object and should give back when they end: processes, sockets, containers,
+   * files that are not a persistent home; a line each. Where it is there, nothing may be left after a stop.
+   */
+  leftovers?(): Promise<readonly string[]>;
+  /** Releases the platform, its sessions, and whatever the fixture made. */
   close(): Promise<void>;
 }
 
