@@ -7,6 +7,7 @@ import type {
   Login,
   NewSession,
   Session,
+  SessionEvent,
   Template,
   Ticket,
   User,
@@ -67,6 +68,15 @@ export interface Client {
     get(id: string, options?: CallOptions): Promise<Session>;
     /** Asks for the end; the session passes through `terminating`. */
     stop(id: string, options?: CallOptions): Promise<Session>;
+    /**
+     * Ends what runs in it and keeps its home. The session passes to `hibernated`.
+     * Fails with `wrong_state` where it is not running, and with `not_supported` where its platform can't.
+     */
+    hibernate(id: string, options?: CallOptions): Promise<Session>;
+    /** Starts a hibernated session again, on its home. Fails with `wrong_state` where it is not hibernated. */
+    wake(id: string, options?: CallOptions): Promise<Session>;
+    /** What happened to it, the oldest first. */
+    events(id: string, options?: CallOptions): Promise<SessionEvent[]>;
     /** A ticket for one viewer connection. It lives for seconds: ask right before connecting. @default mode `control` */
     ticket(id: string, mode?: ViewerMode, options?: CallOptions): Promise<Ticket>;
   };
@@ -154,6 +164,9 @@ export function createClient(options: ClientOptions): Client {
       list: (options) => get('api/v1/sessions', options),
       get: (id, options) => get(session(id), options),
       stop: (id, options) => post(`${session(id)}/stop`, undefined, options),
+      hibernate: (id, options) => post(`${session(id)}/hibernate`, undefined, options),
+      wake: (id, options) => post(`${session(id)}/wake`, undefined, options),
+      events: (id, options) => get(`${session(id)}/events`, options),
       ticket: (id, mode = 'control', options) => post(`${session(id)}/tickets`, { mode }, options),
     },
     viewerUrl: (sessionId, ticket) => {

@@ -7,6 +7,7 @@ export type {
   Login,
   NewSession,
   Session,
+  SessionEvent,
   SessionState,
   Template,
   Ticket,

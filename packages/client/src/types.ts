@@ -70,6 +70,16 @@ export interface Session {
   readonly updated_at: string;
 }
 
+/** An entry of a session's timeline. */
+export interface SessionEvent {
+  readonly kind: string;
+  /** A sentence for people. */
+  readonly message: string;
+  readonly generation: number;
+  readonly data: Readonly<Record<string, unknown>> | null;
+  readonly at: string;
+}
+
 /** What to start. With an `id` of one's own, asking twice with the same body starts one session. */
 export interface NewSession {
   /** Name of a template. */

@@ -36,13 +36,23 @@ describe('calls', () => {
     expect(server.seen[2]?.headers.authorization).toBe('Bearer t1');
   });
 
-  it('creates, lists, reads and stops sessions and asks for tickets', async () => {
+  it('creates, lists, reads, stops, hibernates and wakes sessions, and asks for tickets', async () => {
     server.on('POST /api/v1/auth/login', (_seen, response) => json(response, 200, loginBody('t1')));
     server.on('POST /api/v1/sessions', (_seen, response) => json(response, 201, session));
     server.on('GET /api/v1/sessions', (_seen, response) => json(response, 200, [session]));
     server.on('GET /api/v1/sessions/desk-1', (_seen, response) => json(response, 200, session));
     server.on('POST /api/v1/sessions/desk-1/stop', (_seen, response) =>
       json(response, 202, { ...session, state: 'terminating' }),
+    );
+    for (const [verb, state] of [
+      ['hibernate', 'hibernated'],
+      ['wake', 'running'],
+    ])
+      server.on(`POST /api/v1/sessions/desk-1/${verb}`, (_seen, response) =>
+        json(response, 202, { ...session, state }),
+      );
+    server.on('GET /api/v1/sessions/desk-1/events', (_seen, response) =>
+      json(response, 200, [{ kind: 'created' }]),
     );
     server.on('POST /api/v1/sessions/desk-1/tickets', (_seen, response) =>
       json(response, 201, { ticket: 'T' }),
@@ -54,6 +64,9 @@ describe('calls', () => {
     expect(await client.sessions.list()).toEqual([session]);
     expect(await client.sessions.get('desk-1')).toEqual(session);
     expect((await client.sessions.stop('desk-1')).state).toBe('terminating');
+    expect((await client.sessions.hibernate('desk-1')).state).toBe('hibernated');
+    expect((await client.sessions.wake('desk-1')).state).toBe('running');
+    expect(await client.sessions.events('desk-1')).toEqual([{ kind: 'created' }]);
     expect(await client.sessions.ticket('desk-1')).toEqual({ ticket: 'T' });
     expect(server.seen.at(-1)?.body).toEqual({ mode: 'control' });
   });

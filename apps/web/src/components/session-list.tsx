@@ -1,8 +1,11 @@
 import { useState } from 'react';
 import { Link } from 'react-router';
 import type { Session, Template, User } from '@streamspace/client';
+import { client } from '../api.js';
+import { useAction } from '../hooks/use-action.js';
 import { displayName } from '../hooks/use-templates.js';
 import { Badge } from './badge.js';
+import { Notice } from './notice.js';
 import { Since } from './since.js';
 import { StopDialog } from './stop-dialog.js';
 
@@ -30,6 +33,7 @@ export function SessionList({ label, sessions, templates, user, onChange }: Sess
             name={displayName(templates, session.template)}
             owner={session.user === user?.username ? undefined : session.user}
             onStop={() => setStopping(session)}
+            onChange={onChange}
           />
         ))}
       </ul>
@@ -53,12 +57,20 @@ function SessionRow({
   name,
   owner,
   onStop,
+  onChange,
 }: {
   session: Session;
   name: string;
   owner: string | undefined;
   onStop: () => void;
+  onChange: () => void;
 }) {
+  const action = useAction();
+  const change = (to: 'hibernate' | 'wake'): void =>
+    action.run(async (signal) => {
+      await client.sessions[to](session.id, { signal });
+      onChange();
+    });
   const canOpen = session.state === 'running' || session.state === 'pending';
   const canStop = !isOver(session) && session.state !== 'terminating';
   return (
@@ -75,12 +87,36 @@ function SessionRow({
           </span>
         </p>
         {session.error && <p className="row-error">{session.error.message}</p>}
+        <Notice error={action.error} />
       </div>
       <Badge state={session.state} />
       <div className="row-actions">
+        {session.state === 'running' && (
+          <button
+            type="button"
+            className="button"
+            aria-label={`Hibernate ${name} ${session.id}`}
+            title="Ends its programs and keeps its files"
+            disabled={action.busy}
+            onClick={() => change('hibernate')}
+          >
+            Hibernate
+          </button>
+        )}
         {canStop && (
           <button type="button" className="button" aria-label={`Stop ${name} ${session.id}`} onClick={onStop}>
             Stop
+          </button>
+        )}
+        {session.state === 'hibernated' && (
+          <button
+            type="button"
+            className="button button-primary"
+            aria-label={`Wake ${name} ${session.id}`}
+            disabled={action.busy}
+            onClick={() => change('wake')}
+          >
+            Wake
           </button>
         )}
         {canOpen && (

@@ -2,7 +2,10 @@ import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import type { Session } from '@streamspace/client';
 import type { ViewerStatus } from '@streamspace/viewer';
+import { client } from '../api.js';
 import { told } from '../errors.js';
+import { useAction } from '../hooks/use-action.js';
+import { Notice } from './notice.js';
 import { Spinner } from './spinner.js';
 
 interface ViewerPanelProps {
@@ -12,10 +15,12 @@ interface ViewerPanelProps {
   /** Of the viewer; counts while the session runs. */
   readonly status: ViewerStatus;
   readonly onRetry: () => void;
+  /** The session was asked to change. */
+  readonly onChange: () => void;
 }
 
 /** What there is to say in place of the picture, or over it. Nothing while the picture is live. */
-export function ViewerPanel({ session, error, status, onRetry }: ViewerPanelProps) {
+export function ViewerPanel({ session, error, status, onRetry, onChange }: ViewerPanelProps) {
   if (error !== undefined) {
     const { detail, remedy } = told(error);
     return <Panel title={detail} text={remedy} action={<ToList />} />;
@@ -31,8 +36,13 @@ export function ViewerPanel({ session, error, status, onRetry }: ViewerPanelProp
       return (
         <Panel
           title="This desktop is hibernated."
-          text="It keeps its state until it is woken."
-          action={<ToList />}
+          text="Its files are kept. Wake it to go on."
+          action={
+            <>
+              <Wake id={session.id} onWoken={onChange} />
+              <ToList />
+            </>
+          }
         />
       );
     case 'terminating':
@@ -100,6 +110,23 @@ function Panel({ title, text, action }: { title: string; text: string; action: R
         <div className="panel-actions">{action}</div>
       </div>
     </div>
+  );
+}
+
+function Wake({ id, onWoken }: { id: string; onWoken: () => void }) {
+  const action = useAction();
+  const wake = (): void =>
+    action.run(async (signal) => {
+      await client.sessions.wake(id, { signal });
+      onWoken();
+    });
+  return (
+    <>
+      <Notice error={action.error} />
+      <button type="button" className="button button-primary" disabled={action.busy} onClick={wake}>
+        {action.busy ? 'Waking…' : 'Wake'}
+      </button>
+    </>
   );
 }
 

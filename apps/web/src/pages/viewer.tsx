@@ -75,6 +75,7 @@ function SessionViewer({ id }: { id: string }) {
           error={session && !gone ? undefined : poll.error}
           status={status}
           onRetry={() => viewer?.reconnect()}
+          onChange={reload}
         />
       </main>
       {stopping && (
