@@ -12,8 +12,6 @@ export interface IdleViewers {
   /** In the control plane, for each viewer: heap and buffers after a collection, and resident memory. */
   heldBytesEach: number;
   rssBytesEach: number;
-  /** The goal. */
-  goalBytesEach: number;
 }
 
 /** What viewers cost the control plane that are connected, have got something, and do nothing. */
@@ -43,7 +41,6 @@ export async function idleViewers(originPort: number, viewers: number): Promise<
       viewers,
       heldBytesEach: (after.heldBytes - before.heldBytes) / viewers,
       rssBytesEach: (after.rssBytes - before.rssBytes) / viewers,
-      goalBytesEach: 20_000,
     };
   } finally {
     for (const ws of sockets) ws.terminate();

@@ -8,8 +8,11 @@ interface Relay {
   stop(): Promise<void>;
 }
 
+export type PathId = 'raw' | 'tunnel' | 'binary' | 'json' | 'websockify';
+
 /** One way from a viewer to the origin, and what was measured on it, a value for each round. */
 export interface Path {
+  readonly id: PathId;
   readonly name: string;
   readonly url: string;
   readonly relays: readonly Relay[];
@@ -36,7 +39,8 @@ export async function startPaths(): Promise<Paths> {
   const stop = async (): Promise<void> => {
     await Promise.all(started.map((child) => child.stop()));
   };
-  const path = (name: string, url: string, ...relays: Relay[]): Path => ({
+  const path = (id: PathId, name: string, url: string, ...relays: Relay[]): Path => ({
+    id,
     name,
     url,
     relays,
@@ -49,24 +53,24 @@ export async function startPaths(): Promise<Paths> {
     const rawRelay = await start('raw-relay', origin.port);
     const controlPlane = await start('control-plane');
     const agent = await start('agent', controlPlane.port, origin.port);
-    const muxed = async (name: string, codec: string): Promise<Path> => {
+    const muxed = async (codec: 'binary' | 'json', name: string): Promise<Path> => {
       const front = await start('mux-control-plane', codec);
       const back = await start('mux-agent', codec, front.port, origin.port);
-      return path(name, `ws://127.0.0.1:${front.port}/viewer`, front, back);
+      return path(codec, name, `ws://127.0.0.1:${front.port}/viewer`, front, back);
     };
     const all = [
-      path('raw relay, one hop', `ws://127.0.0.1:${rawRelay.port}/`, rawRelay),
-      path('tunnel, two hops', `ws://127.0.0.1:${controlPlane.port}/viewer`, controlPlane, agent),
-      await muxed('naive binary frames, two hops', 'binary'),
-      await muxed('base64 in JSON, two hops', 'json'),
+      path('raw', 'raw relay, one hop', `ws://127.0.0.1:${rawRelay.port}/`, rawRelay),
+      path('tunnel', 'tunnel, two hops', `ws://127.0.0.1:${controlPlane.port}/viewer`, controlPlane, agent),
+      await muxed('binary', 'naive binary frames, two hops'),
+      await muxed('json', 'base64 in JSON, two hops'),
     ];
     const missing: { path: string; why: string }[] = [];
     const websockify = 'websockify, one hop';
     if (Websockify.isInstalled()) {
       const relay = await Websockify.start(origin.port);
       started.push(relay);
-      all.push(path(websockify, `ws://127.0.0.1:${relay.port}/`, relay));
-    } else missing.push({ path: websockify, why: 'not installed' });
+      all.push(path('websockify', websockify, `ws://127.0.0.1:${relay.port}/`, relay));
+    } else missing.push({ path: websockify, why: 'not installed: apt-get install websockify' });
     return { originPort: origin.port, all, missing, stop };
   } catch (error) {
     await stop();

@@ -8,8 +8,11 @@ export const PROTOCOL_VERSIONS: readonly number[] = [2];
 export const LIMITS = {
   /** Largest control message, in UTF-16 code units of its JSON text. Past it: `message_too_large`. */
   controlMessageChars: 2 * 1024 * 1024,
-  /** Largest payload of one DATA frame, in bytes: header and WebSocket framing still fit in 64 KiB. */
-  dataBytes: 64 * 1024 - 32,
+  /**
+   * Largest payload of one DATA frame, in bytes. With its header (18) and a masked message's framing (8) it is 64 KiB,
+   * which is what one read of a socket brings: a receiver of many in a row joins none of them from two reads.
+   */
+  dataBytes: 64 * 1024 - 26,
   /** Largest body of any other frame, in bytes. Past it: `frame_too_large`. */
   frameBodyBytes: 16 * 1024,
   /** Highest offset, credit limit or nonce: what a JSON number can still hold exactly. */

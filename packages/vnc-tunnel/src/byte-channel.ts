@@ -18,6 +18,11 @@ export interface ByteChannel {
    */
   read(): Promise<Uint8Array | null>;
   /**
+   * As `read`, for bytes that are passed on at once: they hold until `read` or `borrow` is called next, and the channel
+   * may fill them anew then. Optional: a channel that has nothing to gain from it leaves it out.
+   */
+  borrow?(): Promise<Uint8Array | null>;
+  /**
    * Resolves when the bytes have left this process's buffers and more may follow.
    * Rejects when the channel was aborted or failed, or after `end`.
    */
@@ -55,7 +60,7 @@ export async function joinChannels(
     const state = { finished: false, total: 0 };
     const run = async (): Promise<void> => {
       try {
-        for (let chunk = await from.read(); chunk; chunk = await from.read()) {
+        for (let chunk = await next(from); chunk; chunk = await next(from)) {
           await to.write(chunk);
           state.total += chunk.length;
         }
@@ -83,6 +88,9 @@ export async function joinChannels(
   const totals = { aToB: aToB.total, bToA: bToA.total };
   return error ? { ...totals, error } : totals;
 }
+
+/** What `write` has settled for is not looked at again, so that bytes need only be borrowed here. */
+const next = (from: ByteChannel): Promise<Uint8Array | null> => (from.borrow ? from.borrow() : from.read());
 
 /** One direction of a join. */
 interface Copy {

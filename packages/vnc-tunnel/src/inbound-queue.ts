@@ -19,14 +19,15 @@ export class InboundQueue {
   #error: Error | undefined;
   #chunks: Uint8Array[] = [];
   #queuedBytes = 0;
-  /** Length of the chunk that the reader has and has not yet dealt with. */
-  #lentBytes = 0;
+  /** The chunk that the reader has and has not yet dealt with. */
+  #lent: Uint8Array | undefined;
   /** The last chunk of the queue while it is a block of our own with room behind it. */
   #block: { bytes: Uint8Array; used: number } | undefined;
   #waiting: Deferred<Uint8Array | null> | undefined;
-  readonly #onConsumed: (bytes: number) => void;
+  readonly #onConsumed: (bytes: number, chunk: Uint8Array | undefined) => void;
 
-  constructor(onConsumed: (bytes: number) => void) {
+  /** @param onConsumed told of the chunk that was dealt with, if there was one, once for each; and that one was handed out */
+  constructor(onConsumed: (bytes: number, chunk: Uint8Array | undefined) => void) {
     this.#onConsumed = onConsumed;
   }
 
@@ -46,7 +47,7 @@ export class InboundQueue {
     const waiting = this.#waiting;
     if (waiting) {
       this.#waiting = undefined;
-      this.#lentBytes = bytes.length;
+      this.#lent = bytes;
       waiting.resolve(bytes);
       return;
     }
@@ -94,15 +95,14 @@ export class InboundQueue {
     if (this.#waiting)
       return Promise.reject(new TypeError('one read at a time: the one before has not settled'));
     if (this.#status === 'failed') return Promise.reject(this.#error!);
-    const dealtWith = this.#lentBytes;
-    this.#lentBytes = 0;
+    const dealtWith = this.#lent;
     const chunk = this.#chunks.shift();
+    this.#lent = chunk;
     if (chunk) {
       if (this.#chunks.length === 0) this.#block = undefined;
       this.#queuedBytes -= chunk.length;
-      this.#lentBytes = chunk.length;
     }
-    if (dealtWith > 0 || chunk) this.#onConsumed(dealtWith);
+    if (dealtWith || chunk) this.#onConsumed(dealtWith?.length ?? 0, dealtWith);
     if (chunk) return Promise.resolve(chunk);
     if (this.#status === 'ended') return Promise.resolve(null);
     this.#waiting = deferred();

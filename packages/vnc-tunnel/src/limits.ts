@@ -21,7 +21,7 @@ export interface TunnelLimits {
    * closed with `protocolError`. @default 16
    */
   malformedFrames: number;
-  /** The scheduler's quantum: most payload bytes of one DATA frame, one frame a turn. @default 32_768 */
+  /** The scheduler's quantum: most payload bytes of one DATA frame, one frame a turn. @default 65_510 */
   quantumBytes: number;
   /**
    * Credit that a new stream grants to its far end, in bytes: what may be held here unread. Half of it
@@ -51,7 +51,7 @@ const DEFAULTS: TunnelLimits = {
   socketQueueBytes: 128 * 1024,
   controlQueueBytes: 1024 * 1024,
   malformedFrames: 16,
-  quantumBytes: 32 * 1024,
+  quantumBytes: LIMITS.dataBytes,
   initialWindowBytes: LIMITS.initialWindowBytes,
   maxWindowBytes: MAX_WINDOW_BYTES,
   windowIdleMs: 1_000,

@@ -6,6 +6,14 @@ import { MAX_WINDOW_BYTES } from './limits.js';
 import { ReplayBytes } from './replay-bytes.js';
 import type { Counters } from './stats.js';
 
+/**
+ * Less credit than this is not used up while so much more is on its way to the far end that a CREDIT for it must come:
+ * a window is seldom a whole number of frames, and the crumb that is left would cost as much as a full one
+ * (RFC 1122 section 4.2.3.4 has the same rule for TCP).
+ */
+const CRUMB_BYTES = 4 * 1024;
+const MUCH_BYTES = 16 * CRUMB_BYTES;
+
 interface PendingWrite extends Deferred<void> {
   rest: Uint8Array;
 }
@@ -50,8 +58,16 @@ export class OutboundQueue {
 
   /** There is something that may be sent now. */
   get ready(): boolean {
-    if (this.#writes.length > 0) return this.#sent < this.#limit;
+    if (this.#writes.length > 0) return this.#credit > 0;
     return this.#status === 'ending';
+  }
+
+  /** How much of the first write may be sent now, in bytes. */
+  get #credit(): number {
+    const credit = this.#limit - this.#sent;
+    const wanted = this.#writes[0]?.rest.length ?? 0;
+    if (credit >= CRUMB_BYTES || credit >= wanted) return credit;
+    return this.outstandingBytes < MUCH_BYTES ? credit : 0;
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -118,7 +134,7 @@ export class OutboundQueue {
       this.#ending.resolve();
       return { bytes: encodeFrame({ kind: 'end', streamId, offset: this.#sent }) };
     }
-    const credit = this.#limit - this.#sent;
+    const credit = this.#credit;
     if (credit <= 0) return undefined;
     const size = Math.min(evenPart(write.rest.length, quantum), credit);
     const frame = buffers.data(streamId, this.#sent, write.rest.subarray(0, size));
@@ -152,7 +168,7 @@ export class OutboundQueue {
   }
 
   #noteStall(): void {
-    const stalled = this.#writes.length > 0 && this.#sent >= this.#limit;
+    const stalled = this.#writes.length > 0 && this.#credit <= 0;
     if (stalled === (this.#stalledAt !== undefined)) return;
     this.counters.creditStallMs += this.stallMs;
     this.#stalledAt = stalled ? this.now() : undefined;

@@ -1,9 +1,11 @@
+import { LIMITS } from '@streamspace/protocol';
+
 /** Shortest time between two PINGs of one stream once the path is known, in ms. */
 const PING_INTERVAL_MS = 250;
 /** An answer that takes longer than this counts as lost, in ms. */
 const PONG_PATIENCE_MS = 10_000;
 /** After a stream's first bytes a PING is worth its frame once this much has come, in bytes: typing alone sends none. */
-const PING_BYTES = 64 * 1024;
+const PING_BYTES = LIMITS.dataBytes;
 /** One round trip may have met a busy process; the shortest of so many has not. */
 const ENOUGH_SAMPLES = 3;
 /** How long a round trip counts, at least; twice this at most, in ms. */

@@ -2,7 +2,8 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { ByteChannel } from '../byte-channel.js';
 import { TunnelError } from '../errors.js';
 import { checkLimit, MAX_DELAY_MS } from '../limits.js';
-import { socketChannel } from './socket-channel.js';
+import { SocketChannel } from './socket-channel.js';
+import { SocketReads } from './socket-reads.js';
 
 interface ConnectLimits {
   /** Gives up connecting; the call rejects with the signal's reason. Without effect once connected. */
@@ -35,8 +36,9 @@ async function dial(target: NetConnectOpts, name: string, limits: ConnectLimits)
   const timeoutMs = checkLimit('timeoutMs', limits.timeoutMs ?? 5_000, MAX_DELAY_MS);
   signal?.throwIfAborted();
   let socket: Socket;
+  const reads = new SocketReads();
   try {
-    socket = connect({ ...target, allowHalfOpen: true });
+    socket = connect({ ...target, allowHalfOpen: true, onread: reads.onread });
   } catch (cause) {
     // Node refuses an impossible port here and now.
     throw failed(name, cause);
@@ -57,7 +59,7 @@ async function dial(target: NetConnectOpts, name: string, limits: ConnectLimits)
     const onError = (cause: Error): void => giveUp(failed(name, cause));
     const onConnect = (): void => {
       settle();
-      resolve(socketChannel(socket));
+      resolve(new SocketChannel(socket, reads));
     };
     const timer = setTimeout(
       () => giveUp(failed(name, new Error(`no connection within ${timeoutMs} ms`))),

@@ -3,6 +3,7 @@ import type { ByteChannel } from '../byte-channel.js';
 import { deferred } from '../deferred.js';
 import { TunnelError } from '../errors.js';
 import { InboundQueue } from '../inbound-queue.js';
+import type { SocketReads } from './socket-reads.js';
 import { UNREAD_BYTES } from './unread-bytes.js';
 
 /**
@@ -13,20 +14,29 @@ export function socketChannel(socket: Socket): ByteChannel {
   return new SocketChannel(socket);
 }
 
-class SocketChannel implements ByteChannel {
-  readonly #inbound = new InboundQueue(() => this.#resume());
+export class SocketChannel implements ByteChannel {
+  readonly #inbound = new InboundQueue((_, chunk) => this.#consumed(chunk));
   readonly #closed = deferred<Error | undefined>();
   readonly #writes = new Set<(error: Error) => void>();
   #ended: Promise<void> | undefined;
   #error: Error | undefined;
+  /** Whether the chunk that the reader has is to come back. */
+  #borrowed = false;
 
-  constructor(private readonly socket: Socket) {
+  /** @param reads what the socket was made to read into, where it was */
+  constructor(
+    private readonly socket: Socket,
+    private readonly reads?: SocketReads,
+  ) {
     socket.allowHalfOpen = true;
     socket.setNoDelay(true);
-    socket.on('data', (bytes: Uint8Array) => {
+    const onBytes = (bytes: Uint8Array): boolean => {
       this.#inbound.push(bytes);
       if (this.#inbound.queuedBytes >= UNREAD_BYTES) socket.pause();
-    });
+      return !socket.isPaused();
+    };
+    if (reads) reads.onBytes = onBytes;
+    else socket.on('data', onBytes);
     socket.on('end', () => this.#inbound.end());
     socket.on('error', (cause: Error) => {
       this.#error ??= new TunnelError('connection_lost', `the connection failed: ${cause.message}`, {
@@ -42,7 +52,15 @@ class SocketChannel implements ByteChannel {
   }
 
   read(): Promise<Uint8Array | null> {
-    return this.#inbound.read();
+    const chunk = this.#inbound.read();
+    this.#borrowed = false;
+    return chunk;
+  }
+
+  borrow(): Promise<Uint8Array | null> {
+    const chunk = this.#inbound.read();
+    this.#borrowed = true;
+    return chunk;
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -91,7 +109,8 @@ class SocketChannel implements ByteChannel {
     this.#writes.clear();
   }
 
-  #resume(): void {
+  #consumed(chunk: Uint8Array | undefined): void {
+    if (chunk && this.#borrowed) this.reads?.reuse(chunk);
     if (this.socket.isPaused() && this.#inbound.queuedBytes <= UNREAD_BYTES / 2) this.socket.resume();
   }
 

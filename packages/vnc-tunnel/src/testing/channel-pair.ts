@@ -42,7 +42,8 @@ class MemoryChannel implements ByteChannel {
   }
 
   async #take(bytes: Uint8Array): Promise<void> {
-    this.#inbound.push(bytes.slice());
+    // Not `slice`, which is a view where the bytes are a Buffer.
+    this.#inbound.push(new Uint8Array(bytes));
     if (this.#inbound.queuedBytes < this.bufferBytes) return;
     const room = deferred<void>();
     this.#waiting.push(room);
