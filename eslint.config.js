@@ -32,7 +32,7 @@ const boundaries = everyone.map((name) => {
 
 const pure = [
   'packages/protocol/src/**',
-  'packages/rfb/src/**',
+  'packages/rfb/src/*.ts',
   'packages/vnc-tunnel/src/*.ts',
   'packages/client/src/**',
 ];

@@ -7,9 +7,14 @@ const parts = {
   chromium: () => inPath('chromium'),
   postgresql: () =>
     inPath('initdb') || versionsOfPostgres().some((folder) => existsSync(join(folder, 'bin', 'initdb'))),
+  // Not in everybody's PATH: it is a system administrator's program.
+  pgbouncer: () => inPath('pgbouncer') || existsSync('/usr/sbin/pgbouncer'),
   'tigervnc-standalone-server': () => inPath('Xtigervnc'),
   openbox: () => inPath('openbox'),
   xterm: () => inPath('xterm'),
+  x11vnc: () => inPath('x11vnc'),
+  xvfb: () => inPath('Xvfb'),
+  'x11-xserver-utils': () => inPath('xrandr'),
 };
 
 /**

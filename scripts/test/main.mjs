@@ -46,7 +46,7 @@ async function runSteps(names, total, interrupt) {
   }
   const strict = process.env.STREAMSPACE_TEST_STRICT === '1';
   await ensureInstalled({ signal: interrupt });
-  const chosen = steps.filter((step) => (names.length === 0 ? !step.whenNamed : names.includes(step.name)));
+  const chosen = steps.filter((step) => names.length === 0 || names.includes(step.name));
   const missing = await findParts(new Set(chosen.flatMap((step) => step.needs ?? [])), interrupt);
   const context = { environment: testEnvironment(), strict, memory: new Map() };
   const summary = [];

@@ -16,13 +16,23 @@ import {
   writeSetEncodings,
   writeSetPixelFormat,
 } from './write.js';
+import type { Inflater } from './zlib.js';
+import { decodeZrle, mostZrleBytes } from './zrle-reader.js';
 
 export interface ConnectRfbOptions {
-  /** What is announced to the server; only {@link READABLE_ENCODINGS} can be read, and fences. @default all of those rectangles, Raw first */
+  /**
+   * What is announced to the server; only {@link READABLE_ENCODINGS} can be read, fences, and ZRLE with an `inflater`.
+   * @default all of READABLE_ENCODINGS, Raw first
+   */
   encodings?: readonly number[];
   /** A true-colour format to ask the server for. @default 32 bits, 0xRRGGBB, little endian */
   pixelFormat?: PixelFormat;
   limits?: Partial<RfbLimits>;
+  /**
+   * Makes the zlib stream of a server that sends ZRLE; `zlibInflater` of `@streamspace/rfb/node` does. Called at most
+   * once; it is closed with the client, or where reading fails. @default none: ZRLE cannot be read
+   */
+  inflater?: () => Inflater;
 }
 
 /** What one update held, besides what it did to the framebuffer. */
@@ -76,6 +86,7 @@ class SmallClient implements RfbClient {
   cursor: CursorImage | undefined;
   cutText: string | undefined;
   bells = 0;
+  #inflater: Inflater | undefined;
 
   constructor(channel: RfbChannel, options: ConnectRfbOptions) {
     this.#channel = channel;
@@ -147,15 +158,33 @@ class SmallClient implements RfbClient {
   }
 
   async close(): Promise<void> {
-    await this.#channel.end();
-    while (await this.#channel.read());
+    try {
+      await this.#channel.end();
+      while (await this.#channel.read());
+    } finally {
+      this.#freeInflater();
+    }
   }
 
   async #next(): Promise<ServerMessage> {
+    try {
+      return await this.#read();
+    } catch (error) {
+      this.#freeInflater();
+      throw error;
+    }
+  }
+
+  #freeInflater(): void {
+    this.#inflater?.close();
+    this.#inflater = undefined;
+  }
+
+  async #read(): Promise<ServerMessage> {
     for (;;) {
       const message = this.#parser.next();
       if (message) {
-        this.#apply(message);
+        await this.#apply(message);
         return message;
       }
       const bytes = await this.#channel.read();
@@ -167,19 +196,28 @@ class SmallClient implements RfbClient {
     }
   }
 
-  #apply(message: ServerMessage): void {
+  async #apply(message: ServerMessage): Promise<void> {
     if (message.type === 'bell') this.bells += 1;
     if (message.type === 'serverCutText') this.cutText = message.text;
-    if (message.type === 'rectangle') this.#draw(message.rectangle);
+    if (message.type === 'rectangle') await this.#draw(message.rectangle);
   }
 
-  #draw(rect: UpdateRectangle): void {
+  async #draw(rect: UpdateRectangle): Promise<void> {
     switch (rect.encoding) {
       case 'raw':
       case 'hextile': {
         this.#check(rect);
         const pixels = decodePixels(this.#format, rect.pixels, rect.width * rect.height);
         this.#blit(rect, pixels, 0, rect.width);
+        return;
+      }
+      case 'zrle': {
+        this.#check(rect);
+        this.#inflater ??= this.#options.inflater?.();
+        if (!this.#inflater)
+          throw new RfbError('bad_message', 'a rectangle in ZRLE, and no inflater was given');
+        const inflated = await this.#inflater.inflate(rect.compressed, mostZrleBytes(rect));
+        this.#blit(rect, decodeZrle(rect, this.#format, inflated), 0, rect.width);
         return;
       }
       case 'copyRect': {

@@ -3,6 +3,7 @@ export const Encoding = {
   raw: 0,
   copyRect: 1,
   hextile: 5,
+  zrle: 16,
   desktopSize: -223,
   lastRect: -224,
   cursor: -239,
@@ -13,7 +14,7 @@ export const Encoding = {
   extendedClipboard: -0x3f5e1a32,
 } as const;
 
-/** Those of a rectangle that {@link ServerMessageParser} reads. */
+/** Those of a rectangle that {@link ServerMessageParser} reads whole. It reads ZRLE, too, and leaves it compressed. */
 export const READABLE_ENCODINGS: readonly number[] = [
   Encoding.raw,
   Encoding.copyRect,

@@ -2,12 +2,14 @@ import type { Grammar } from './incremental.js';
 import { RfbError } from './errors.js';
 import type { PixelEncoder } from './pixel-format.js';
 import type { Rect } from './rect.js';
+import { tilesOf } from './tiles.js';
 
 // Hextile of RFC 6143, section 7.7.4: tiles of 16 by 16 pixels, row by row, each with what it takes to draw it.
 
-const SIDE = 16;
+/** Of a tile, in pixels. */
+export const HEXTILE_SIDE = 16;
 /** Pixels of a whole tile. */
-export const TILE_PIXELS = SIDE * SIDE;
+export const TILE_PIXELS = HEXTILE_SIDE * HEXTILE_SIDE;
 /** The most that one tile takes, whatever is on it. */
 export const TILE_BYTES = 1 + TILE_PIXELS * 4;
 
@@ -22,18 +24,6 @@ const KNOWN_BITS = RAW | BACKGROUND | FOREGROUND | ANY_SUBRECTS | SUBRECTS_COLOU
 const COUNTED_COLOURS = 8;
 /** No colour: 0xRRGGBB is never negative. */
 const NONE = -1;
-
-/** The tiles of a rectangle, in their order. */
-export function* tilesOf(rect: Rect): Generator<Rect> {
-  const right = rect.x + rect.width;
-  const bottom = rect.y + rect.height;
-  for (let y = rect.y; y < bottom; y += SIDE) {
-    const height = Math.min(SIDE, bottom - y);
-    for (let x = rect.x; x < right; x += SIDE) {
-      yield { x, y, width: Math.min(SIDE, right - x), height };
-    }
-  }
-}
 
 /** Encodes the tiles of one rectangle, in their order: background and foreground are said again only when they change. */
 export class HextileEncoder {
@@ -189,7 +179,7 @@ export function* readHextile(rect: Rect, bytesPerPixel: number): Grammar<Uint8Ar
       }
     }
   };
-  for (const tile of tilesOf(rect)) {
+  for (const tile of tilesOf(rect, HEXTILE_SIDE)) {
     const flags = (yield 1)[0] ?? 0;
     if (flags > KNOWN_BITS) {
       throw new RfbError('bad_message', `a Hextile tile of kind ${flags}; allowed is at most ${KNOWN_BITS}`);

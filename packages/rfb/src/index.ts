@@ -8,6 +8,7 @@ export type { RfbPolicy } from './policy.js';
 export { RfbPolicyFilter, type RfbPolicyFilterOptions } from './policy-filter.js';
 export { filterChannel, type ClosingChannel } from './filter-channel.js';
 
+export type { Deflater, Inflater } from './zlib.js';
 export { connectRfb, type ConnectRfbOptions, type RfbClient, type RfbUpdate } from './client.js';
 
 export { RfbError, type RfbErrorCode } from './errors.js';

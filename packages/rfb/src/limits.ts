@@ -8,7 +8,9 @@ export interface RfbLimits {
   readonly encodings: number;
   /** Width or height of a desktop, in pixels. @default 16384 */
   readonly desktopSide: number;
-  /** Pixels of one rectangle, which are held in memory at once. @default 16 Mi (4096 x 4096) */
+  /** Pixels of a desktop that a client keeps a picture of, 4 bytes each. @default 16 Mi (4096 x 4096) */
+  readonly desktopPixels: number;
+  /** Pixels of one rectangle, which are held in memory at once. @default 4 Mi (2560 x 1600) */
   readonly rectanglePixels: number;
   /** Width or height of a cursor, in pixels. @default 512 */
   readonly cursorSide: number;
@@ -24,7 +26,8 @@ export const RFB_LIMITS: RfbLimits = {
   cutTextBytes: 1024 * 1024,
   encodings: 1024,
   desktopSide: 16_384,
-  rectanglePixels: 4096 * 4096,
+  desktopPixels: 4096 * 4096,
+  rectanglePixels: 4 * 1024 * 1024,
   cursorSide: 512,
   screens: 16,
   fenceBytes: 64,

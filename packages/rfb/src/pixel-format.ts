@@ -121,14 +121,15 @@ export class PixelEncoder {
     const little = !this.format.bigEndian;
     const bytes = this.bytesPerPixel;
     for (let index = 0; index < count; index++, offset += bytes) {
-      const value = this.#convert(pixels[from + index] ?? 0);
+      const value = this.pixelOf(pixels[from + index] ?? 0);
       if (bytes === 4) target.setUint32(offset, value, little);
       else if (bytes === 2) target.setUint16(offset, value, little);
       else target.setUint8(offset, value);
     }
   }
 
-  #convert(pixel: number): number {
+  /** The pixel of a colour, as a number. */
+  pixelOf(pixel: number): number {
     if (this.#identity) return pixel & 0xffffff;
     const red = this.#red[(pixel >>> 16) & 255] ?? 0;
     const green = this.#green[(pixel >>> 8) & 255] ?? 0;

@@ -3,7 +3,7 @@ import { ClientMessageType, Encoding, SecurityType, type RfbVersion } from './en
 import { RfbError } from './errors.js';
 import { fields } from './incremental.js';
 import { resolveLimits, within, type RfbLimits } from './limits.js';
-import { allows, allowsExtendedClipboard, GII_MESSAGE, type RfbPolicy } from './policy.js';
+import { allows, allowsExtendedClipboard, GII_MESSAGE, isActivity, type RfbPolicy } from './policy.js';
 import { decodeLatin1 } from './text.js';
 import { writeSetEncodings } from './write.js';
 
@@ -68,6 +68,7 @@ export class RfbPolicyFilter {
   #encodings: readonly number[] | undefined;
   #extendedClipboardGiven = false;
   #dropped = 0;
+  #inputs = 0;
 
   constructor(policy: RfbPolicy, options: RfbPolicyFilterOptions = {}) {
     this.#policy = policy;
@@ -88,6 +89,11 @@ export class RfbPolicyFilter {
   /** Client messages that were dropped so far. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Key, pointer and clipboard messages that passed so far: whether it grows tells whether somebody is there. */
+  get inputs(): number {
+    return this.#inputs;
   }
 
   /** What may pass to the server; empty where that is nothing yet. May be `bytes` itself, or a part of it. */
@@ -226,6 +232,7 @@ export class RfbPolicyFilter {
     if (type === ClientMessageType.setEncodings) return yield* this.#setEncodings(sieve);
     const passes = allows(this.#policy, type);
     if (!passes) this.#dropped += 1;
+    else if (isActivity(type)) this.#inputs += 1;
     // A type that is not known fails below, before anything of this message has left.
     const known = FIXED_BYTES.get(type);
     if (known !== undefined) {

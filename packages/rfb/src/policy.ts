@@ -24,6 +24,17 @@ const INPUT: ReadonlySet<number> = new Set([
   ClientMessageType.qemu,
 ]);
 
+const ACTIVITY: ReadonlySet<number> = new Set([
+  ClientMessageType.keyEvent,
+  ClientMessageType.pointerEvent,
+  ClientMessageType.clientCutText,
+  GII_MESSAGE,
+  ClientMessageType.qemu,
+]);
+
+/** Whether a message of this type tells that somebody is at the viewer: keys, pointer, clipboard. */
+export const isActivity = (type: number): boolean => ACTIVITY.has(type);
+
 /** Whether a client may send a message of this type. */
 export function allows(policy: RfbPolicy, type: number): boolean {
   if (policy.role === 'view') return !INPUT.has(type);

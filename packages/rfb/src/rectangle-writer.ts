@@ -3,19 +3,49 @@ import type { RfbChannel } from './channel.js';
 import type { Copy } from './damage.js';
 import type { CursorImage, Desktop } from './desktop.js';
 import { Encoding } from './encodings.js';
-import { HextileEncoder, TILE_BYTES, TILE_PIXELS, tilesOf } from './hextile.js';
+import { HEXTILE_SIDE, HextileEncoder, TILE_BYTES, TILE_PIXELS } from './hextile.js';
 import { fields } from './incremental.js';
 import type { PixelEncoder } from './pixel-format.js';
 import type { Rect } from './rect.js';
+import { tilesOf } from './tiles.js';
 import { RECT_HEADER_BYTES, UPDATE_HEADER_BYTES, writeRectHeader, writeUpdateHeader } from './write.js';
+import type { Deflater } from './zlib.js';
+import { zrleParts, ZrleWriter } from './zrle-writer.js';
 
 /** How pixels can be sent. */
-export type PixelEncoding = typeof Encoding.raw | typeof Encoding.hextile;
+export type PixelEncoding = typeof Encoding.raw | typeof Encoding.hextile | typeof Encoding.zrle;
+
+/** Rectangles that an update can say it has. */
+const MOST_RECTANGLES = 0xffff;
 
 /** The first of the viewer's encodings that is spoken here; Raw is always understood. */
-export function preferredEncoding(encodings: readonly number[]): PixelEncoding {
-  const known = encodings.find((encoding) => encoding === Encoding.raw || encoding === Encoding.hextile);
-  return known === Encoding.hextile ? Encoding.hextile : Encoding.raw;
+export function preferredEncoding(encodings: readonly number[], zrle: boolean): PixelEncoding {
+  for (const encoding of encodings) {
+    if (encoding === Encoding.zrle && zrle) return encoding;
+    if (encoding === Encoding.hextile || encoding === Encoding.raw) return encoding;
+  }
+  return Encoding.raw;
+}
+
+/** Some rectangles as those of one update, in an encoding. */
+export interface PixelPlan {
+  readonly encoding: PixelEncoding;
+  readonly parts: readonly Rect[];
+}
+
+/**
+ * ZRLE goes in parts, since each has its length before it. Where they are too many for one update, on a screen beyond
+ * any size in use, Hextile takes its place.
+ */
+export function planPixels(rects: readonly Rect[], encoding: PixelEncoding, others: number): PixelPlan {
+  if (encoding !== Encoding.zrle) return { encoding, parts: rects };
+  const parts: Rect[] = [];
+  for (const rect of rects) {
+    for (const part of zrleParts(rect)) {
+      if (parts.push(part) + others > MOST_RECTANGLES) return { encoding: Encoding.hextile, parts: rects };
+    }
+  }
+  return { encoding, parts };
 }
 
 /**
@@ -25,10 +55,15 @@ export function preferredEncoding(encodings: readonly number[]): PixelEncoding {
 export class RectangleWriter {
   readonly #desktop: Desktop;
   readonly #chunks: ChunkWriter;
+  readonly #deflater: (() => Deflater) | undefined;
   readonly #tile = new Uint32Array(TILE_PIXELS);
+  /** From its first use to the end: the stream's end is that of the connection. */
+  #zrle: ZrleWriter | undefined;
 
-  constructor(channel: RfbChannel, desktop: Desktop) {
+  /** @param deflater makes the zlib stream of ZRLE; without it that is not spoken */
+  constructor(channel: RfbChannel, desktop: Desktop, deflater?: () => Deflater) {
     this.#desktop = desktop;
+    this.#deflater = deflater;
     this.#chunks = new ChunkWriter(channel);
   }
 
@@ -49,12 +84,22 @@ export class RectangleWriter {
     this.#chunks.at += 4;
   }
 
-  pixels(rect: Rect, encoding: PixelEncoding, encoder: PixelEncoder): Promise<void> {
-    return encoding === Encoding.hextile ? this.#hextile(rect, encoder) : this.#raw(rect, encoder);
+  async pixels({ parts, encoding }: PixelPlan, encoder: PixelEncoder): Promise<void> {
+    for (const part of parts) {
+      if (encoding === Encoding.zrle) await this.#compressed(part, encoder);
+      else if (encoding === Encoding.hextile) await this.#hextile(part, encoder);
+      else await this.#raw(part, encoder);
+    }
   }
 
   end(): Promise<void> {
     return this.#chunks.flush();
+  }
+
+  /** Frees the zlib stream. */
+  close(): void {
+    this.#zrle?.close();
+    this.#zrle = undefined;
   }
 
   async #header(rect: Rect, encoding: number, more = 0): Promise<void> {
@@ -90,21 +135,32 @@ export class RectangleWriter {
     const chunks = this.#chunks;
     await this.#header(rect, Encoding.hextile);
     const tiles = new HextileEncoder(encoder);
-    for (const tile of tilesOf(rect)) {
+    for (const tile of tilesOf(rect, HEXTILE_SIDE)) {
       if (chunks.room < TILE_BYTES) await chunks.flush();
-      this.#sample(tile);
+      this.#sample(tile, this.#tile);
       chunks.at = tiles.encode(this.#tile, tile.width, tile.height, chunks.view, chunks.at);
     }
   }
 
-  #sample(tile: Rect): void {
+  async #compressed(part: Rect, encoder: PixelEncoder): Promise<void> {
+    if (!this.#deflater) throw new Error('ZRLE needs a zlib stream');
+    this.#zrle ??= new ZrleWriter(this.#deflater());
+    const sample = (tile: Rect, into: Uint32Array): void => this.#sample(tile, into);
+    const bytes = await this.#zrle.encode(part, encoder, sample);
+    await this.#header(part, Encoding.zrle, 4);
+    this.#chunks.view.setUint32(this.#chunks.at, bytes.length);
+    this.#chunks.at += 4;
+    await this.#chunks.put(bytes);
+  }
+
+  #sample(tile: Rect, into: Uint32Array): void {
     const { width, height, pixels } = this.#desktop.framebuffer;
     for (let row = 0, at = 0; row < tile.height; row++) {
       const y = tile.y + row;
       const from = y * width + tile.x;
       for (let column = 0; column < tile.width; column++, at++) {
         const there = y < height && tile.x + column < width;
-        this.#tile[at] = there ? (pixels[from + column] ?? 0) & 0xffffff : 0;
+        into[at] = there ? (pixels[from + column] ?? 0) & 0xffffff : 0;
       }
     }
   }

@@ -10,10 +10,17 @@ import { encodeLatin1 } from './text.js';
 import { writeVersion } from './version.js';
 import { ViewerOutput } from './viewer-output.js';
 import { writeSecurityResult, writeServerInit } from './write.js';
+import type { Deflater } from './zlib.js';
 
 export interface ServeRfbOptions {
   /** What the viewer may send; beyond a limit the connection is aborted with `limit_exceeded`. @default RFB_LIMITS */
   limits?: Partial<RfbLimits>;
+  /**
+   * Makes the zlib stream of a viewer that is to get ZRLE; `zlibDeflater` of `@streamspace/rfb/node` does. Called at
+   * most once for a connection; it is closed with it. Where the stream fails, the connection is aborted with its error.
+   * @default none: ZRLE is not spoken
+   */
+  deflater?: () => Deflater;
   /** Aborts the connection at once. */
   signal?: AbortSignal;
   /** Told what a {@link DesktopSeat} threw, and in which method; the viewer goes on. @default ignored */
@@ -21,8 +28,8 @@ export interface ServeRfbOptions {
 }
 
 /**
- * Serves a desktop to one viewer over one channel: RFB 3.8 (3.7 and 3.3 are understood), security None; Hextile or
- * Raw, whichever the viewer names first, and CopyRect; cursor and desktop-size pseudo-encodings, fences, continuous
+ * Serves a desktop to one viewer over one channel: RFB 3.8 (3.7 and 3.3 are understood), security None; ZRLE
+ * (with a `deflater`), Hextile or Raw, whichever the viewer names first, and CopyRect; cursor and desktop-size pseudo-encodings, fences, continuous
  * updates. Viewers always share the desktop, whatever they ask for.
  *
  * States: greeting → serving → leaving → over. The viewer's end, or the desktop's `closed`, leads to leaving: an update
@@ -65,6 +72,7 @@ class Service {
   readonly #channel: RfbChannel;
   readonly #desktop: Desktop;
   readonly #limits: RfbLimits;
+  readonly #deflater: (() => Deflater) | undefined;
   readonly #onError: (error: unknown, where: string) => void;
   readonly #parser: ClientMessageParser;
   /** To be answered once the message after it has been dealt with. */
@@ -74,13 +82,14 @@ class Service {
     this.#channel = channel;
     this.#desktop = desktop;
     this.#limits = resolveLimits(options.limits);
+    this.#deflater = options.deflater;
     this.#onError = options.onError ?? (() => undefined);
     this.#parser = new ClientMessageParser(this.#limits);
   }
 
   async run(): Promise<void> {
     if (!(await this.#greet())) return await this.#channel.end();
-    const output = new ViewerOutput(this.#channel, this.#desktop, this.#limits.cutTextBytes);
+    const output = new ViewerOutput(this.#channel, this.#desktop, this.#limits.cutTextBytes, this.#deflater);
     const seat = this.#desktop.attach(output);
     try {
       const { width, height } = this.#desktop.framebuffer;

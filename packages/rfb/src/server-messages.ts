@@ -8,12 +8,15 @@ import { PIXEL_FORMAT_BYTES, readPixelFormat, type PixelFormat } from './pixel-f
 import type { Rect } from './rect.js';
 import { decodeLatin1 } from './text.js';
 import { readVersion } from './version.js';
+import { mostZrleBytes } from './zrle-reader.js';
 
 /** One rectangle of an update. Pixels are as they came, in the client's pixel format. */
 export type UpdateRectangle = Rect &
   /** Both in the same form: Hextile is unpacked. */
   (
     | { readonly encoding: 'raw' | 'hextile'; readonly pixels: Uint8Array }
+    /** As it came: part of a zlib stream that goes on from rectangle to rectangle. `connectRfb` reads it. */
+    | { readonly encoding: 'zrle'; readonly compressed: Uint8Array }
     | { readonly encoding: 'copyRect'; readonly fromX: number; readonly fromY: number }
     /** `x` and `y` are the hotspot; one bit for each pixel in `mask`, rows padded to bytes, high bit first. */
     | { readonly encoding: 'cursor'; readonly pixels: Uint8Array; readonly mask: Uint8Array }
@@ -119,14 +122,21 @@ class ServerStream {
 
   *#init(): Grammar<ServerMessage> {
     const head = fields(yield 4);
-    const width = within('the desktop width', head.getUint16(0), this.#limits.desktopSide);
-    const height = within('the desktop height', head.getUint16(2), this.#limits.desktopSide);
+    const [width, height] = [head.getUint16(0), head.getUint16(2)];
+    this.#checkDesktop(width, height);
     const format = readPixelFormat(yield PIXEL_FORMAT_BYTES);
     const length = fields(yield 4).getUint32(0);
     const name = decodeLatin1(yield within('the length of the name', length, this.#limits.textBytes));
     this.format = format;
     this.#status = 'messages';
     return { type: 'serverInit', width, height, format, name };
+  }
+
+  #checkDesktop(width: number, height: number): void {
+    const { desktopSide, desktopPixels } = this.#limits;
+    within('the desktop width', width, desktopSide);
+    within('the desktop height', height, desktopSide);
+    within('the number of pixels of the desktop', width * height, desktopPixels);
   }
 
   *#one(type: number): Grammar<ServerMessage> {
@@ -203,6 +213,14 @@ class ServerStream {
         within('the number of pixels of a rectangle', pixels, limits.rectanglePixels);
         return { ...rect, encoding: 'hextile', pixels: yield* readHextile(rect, bytesPerPixel) };
       }
+      case Encoding.zrle: {
+        within('the number of pixels of a rectangle', pixels, limits.rectanglePixels);
+        const length = fields(yield 4).getUint32(0);
+        // What does not compress grows a little.
+        const most = mostZrleBytes(rect) + 1024;
+        const compressed = (yield within('the length of a ZRLE rectangle', length, most)).slice();
+        return { ...rect, encoding: 'zrle', compressed };
+      }
       case Encoding.copyRect: {
         const from = fields(yield 4);
         return { ...rect, encoding: 'copyRect', fromX: from.getUint16(0), fromY: from.getUint16(2) };
@@ -216,8 +234,7 @@ class ServerStream {
       }
       case Encoding.desktopSize:
       case Encoding.extendedDesktopSize: {
-        within('the desktop width', rect.width, limits.desktopSide);
-        within('the desktop height', rect.height, limits.desktopSide);
+        this.#checkDesktop(rect.width, rect.height);
         if (encoding === Encoding.desktopSize) return { ...rect, encoding: 'desktopSize' };
         const count = within('the number of screens', (yield 4)[0] ?? 0, limits.screens);
         return { ...rect, encoding: 'extendedDesktopSize', screens: readScreens(yield count * 16, count) };

@@ -5,7 +5,13 @@ import { Encoding, FenceFlag } from './encodings.js';
 import { RfbError } from './errors.js';
 import { NATIVE_PIXEL_FORMAT, PixelEncoder, type PixelFormat } from './pixel-format.js';
 import { bounds, contains, intersect, type Rect } from './rect.js';
-import { encodeCursor, preferredEncoding, RectangleWriter, type PixelEncoding } from './rectangle-writer.js';
+import {
+  encodeCursor,
+  planPixels,
+  preferredEncoding,
+  RectangleWriter,
+  type PixelEncoding,
+} from './rectangle-writer.js';
 import {
   writeBell,
   writeDesktopSizeRect,
@@ -14,6 +20,7 @@ import {
   writeServerCutText,
   writeServerFence,
 } from './write.js';
+import type { Deflater } from './zlib.js';
 
 /** Answers to fences and the like that wait for the channel; a viewer that asks for more without reading is aborted. */
 export const MAX_PENDING_ANSWERS = 64;
@@ -36,6 +43,7 @@ export class ViewerOutput implements DesktopView {
   readonly #channel: RfbChannel;
   readonly #writer: RectangleWriter;
   readonly #cutTextBytes: number;
+  readonly #zrle: boolean;
   readonly #damage = new Damage();
   #status: 'idle' | 'sending' | 'over' = 'idle';
   #encoder = new PixelEncoder(NATIVE_PIXEL_FORMAT);
@@ -53,11 +61,12 @@ export class ViewerOutput implements DesktopView {
   readonly #answers: Uint8Array[] = [];
   #wake: () => void = () => undefined;
 
-  constructor(channel: RfbChannel, desktop: Desktop, cutTextBytes: number) {
+  constructor(channel: RfbChannel, desktop: Desktop, cutTextBytes: number, deflater?: () => Deflater) {
     this.#channel = channel;
     this.#desktop = desktop;
-    this.#writer = new RectangleWriter(channel, desktop);
+    this.#writer = new RectangleWriter(channel, desktop, deflater);
     this.#cutTextBytes = cutTextBytes;
+    this.#zrle = deflater !== undefined;
     this.#screen = screenOf(desktop);
     this.#damage.add(this.#screen);
   }
@@ -116,7 +125,7 @@ export class ViewerOutput implements DesktopView {
   setEncodings(encodings: readonly number[]): void {
     const before = this.#encodings;
     this.#encodings = new Set(encodings);
-    this.#encoding = preferredEncoding(encodings);
+    this.#encoding = preferredEncoding(encodings, this.#zrle);
     if (!before.has(Encoding.cursor)) this.#cursorOwed = true;
     const learns = (encoding: number): boolean => this.#encodings.has(encoding) && !before.has(encoding);
     // A server says what it can by using it: a fence that asks for an answer, the end of updates that never began.
@@ -157,11 +166,15 @@ export class ViewerOutput implements DesktopView {
     this.#wake();
   }
 
-  /** Sends until closed. Rejects when the channel fails. */
+  /** Sends until closed. Rejects when the channel or the zlib stream fails. */
   async run(seat: DesktopSeat): Promise<void> {
-    while (this.#status !== 'over') {
-      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      if (!(await this.#sendNotices()) && !(await this.#sendUpdate(seat))) await woken;
+    try {
+      while (this.#status !== 'over') {
+        const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+        if (!(await this.#sendNotices()) && !(await this.#sendUpdate(seat))) await woken;
+      }
+    } finally {
+      this.#writer.close();
     }
   }
 
@@ -204,19 +217,20 @@ export class ViewerOutput implements DesktopView {
     if (!contains(requested, this.#screen)) this.#damage.dissolveCopies();
     const cursor = this.#cursorOwed && this.#encodings.has(Encoding.cursor);
     const { copies, rects } = this.#damage.take(intersect(requested, this.#screen));
-    const rectangles = copies.length + rects.length + (cursor ? 1 : 0) + (size ? 1 : 0);
+    const others = copies.length + (cursor ? 1 : 0) + (size ? 1 : 0);
+    const plan = planPixels(rects, this.#encoding, others);
+    const rectangles = others + plan.parts.length;
     if (rectangles === 0) return false;
 
     this.#requested = undefined;
     if (cursor) this.#cursorOwed = false;
     // A viewer can change its format while this update is on its way; that counts from the next one.
     const encoder = this.#encoder;
-    const encoding = this.#encoding;
     await this.#sending(rectangles, async (writer) => {
       if (size) await writer.whole(size.rect);
       if (cursor) await writer.whole(encodeCursor(seat.cursor, encoder));
       for (const copy of copies) await writer.copy(copy);
-      for (const rect of rects) await writer.pixels(rect, encoding, encoder);
+      await writer.pixels(plan, encoder);
     });
     return true;
   }

@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
 import * as api from '@streamspace/rfb';
+import * as node from '@streamspace/rfb/node';
+
+it('What needs Node is apart', () => {
+  expect(Object.keys(node).sort()).toEqual(['zlibDeflater', 'zlibInflater']);
+});
 
 it('The package exports what its users need and nothing more', () => {
   expect(Object.keys(api).sort()).toMatchInlineSnapshot(`

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { connectRfb, Encoding, keysymOf, Keysym, type Rect } from '@streamspace/rfb';
+import { zlibInflater } from '@streamspace/rfb/node';
 import { webSocketChannel } from '@streamspace/vnc-tunnel/node';
 import type { Page } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { TERMINAL_COLOUR } from './real-vnc-servers.js';
 
 const INSERT = 0xff63;
+/** How long a quick person holds a button. */
+const CLICK_MS = 20;
 
 /** What a person does with a desktop, whatever the viewer is. */
 export interface Viewer extends AsyncDisposable {
@@ -18,6 +22,8 @@ export interface Viewer extends AsyncDisposable {
   sendClipboard(text: string): Promise<void>;
   /** The last text that came from the desktop. */
   clipboard(): Promise<string | undefined>;
+  /** A number that stands for all pixels. */
+  checksum(): Promise<number>;
   /** Where the terminal is seen; of no size where it is not. */
   terminal(): Promise<Rect>;
   resize(width: number, height: number): Promise<void>;
@@ -29,16 +35,18 @@ export interface Point {
   readonly y: number;
 }
 
-/** Our own client, in the place of any that websockify serves. */
-export async function smallViewer(url: string): Promise<Viewer> {
+/** Our own client, in the place of any that websockify serves. `first` is the encoding that it asks for first. */
+export async function smallViewer(url: string, first: number = Encoding.hextile): Promise<Viewer> {
   const ws = new WebSocket(url, 'binary');
   await once(ws, 'open');
+  if (ws.protocol !== 'binary') throw new Error(`the subprotocol is ${ws.protocol}, not binary`);
   const channel = webSocketChannel(ws);
   const client = await connectRfb(channel, {
     encodings: [
-      ...[Encoding.hextile, Encoding.copyRect, Encoding.raw, Encoding.cursor],
+      ...[first, Encoding.hextile, Encoding.copyRect, Encoding.raw, Encoding.cursor],
       ...[Encoding.desktopSize, Encoding.extendedDesktopSize, Encoding.lastRect],
     ],
+    inflater: zlibInflater,
   });
   await client.request(false);
   let failure: unknown;
@@ -59,10 +67,17 @@ export async function smallViewer(url: string): Promise<Viewer> {
     paste: () => press(Keysym.shiftLeft, INSERT),
     point: (down, { x, y }) => client.pointer(down ? 1 : 0, x, y),
     async doubleClick({ x, y }) {
-      for (const buttons of [0, 1, 0, 1, 0]) await client.pointer(buttons, x, y);
+      for (const buttons of [0, 1, 0, 1, 0]) {
+        await client.pointer(buttons, x, y);
+        await setTimeout(CLICK_MS);
+      }
     },
     sendClipboard: (text) => client.sendCutText(text),
     clipboard: () => Promise.resolve(client.cutText),
+    async checksum() {
+      if (failure) throw failure as Error;
+      return Promise.resolve(checksumOf(client.framebuffer));
+    },
     async terminal() {
       if (failure) throw failure as Error;
       return Promise.resolve(boxOf(client.framebuffer, TERMINAL_COLOUR));
@@ -94,6 +109,11 @@ function boxOf({ width, pixels }: { width: number; pixels: Uint32Array }, colour
     : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
 }
 
+/** FNV-1a over the pixels. Runs in pages, too. */
+export function checksumOf({ pixels }: { pixels: Uint32Array }): number {
+  return pixels.reduce((hash, pixel) => Math.imul(hash ^ (pixel & 0xffffff), 16777619) >>> 0, 2166136261);
+}
+
 /** noVNC as its package has it, in a page. What runs in the page is text: tests are compiled without a browser's types. */
 export async function novncViewer(page: Page, origin: string, url: string): Promise<Viewer> {
   await page.goto(origin);
@@ -109,6 +129,15 @@ export async function novncViewer(page: Page, origin: string, url: string): Prom
     const box = await canvas.boundingBox();
     return [x + (box?.x ?? 0), y + (box?.y ?? 0)];
   };
+  const ofPicture = <Result>(what: string): Promise<Result> =>
+    page.evaluate<Result>(`(() => {
+      const canvas = document.querySelector('#screen canvas');
+      const { width, height } = canvas;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+      const pixels = Uint32Array.from({ length: width * height },
+        (_, i) => (data[i * 4] << 16) | (data[i * 4 + 1] << 8) | data[i * 4 + 2]);
+      return ${what};
+    })()`);
   return {
     async type(text) {
       for (const character of text) await page.keyboard.press(character === '\n' ? 'Enter' : character);
@@ -119,18 +148,11 @@ export async function novncViewer(page: Page, origin: string, url: string): Prom
       if (down) await page.mouse.down();
       else await page.mouse.up();
     },
-    doubleClick: async (at) => page.mouse.dblclick(...(await onPage(at))),
+    doubleClick: async (at) => page.mouse.dblclick(...(await onPage(at)), { delay: CLICK_MS }),
     sendClipboard: (text) => page.evaluate(`rfb.clipboardPasteFrom(${JSON.stringify(text)})`),
     clipboard: () => page.evaluate<string | undefined>('window.copied'),
-    terminal: () =>
-      page.evaluate<Rect>(`(() => {
-        const canvas = document.querySelector('#screen canvas');
-        const { width, height } = canvas;
-        const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
-        const pixels = Uint32Array.from({ length: width * height },
-          (_, i) => (data[i * 4] << 16) | (data[i * 4 + 1] << 8) | data[i * 4 + 2]);
-        return (${boxOf.toString()})({ width, pixels }, ${TERMINAL_COLOUR});
-      })()`),
+    checksum: () => ofPicture<number>(`(${checksumOf.toString()})({ pixels })`),
+    terminal: () => ofPicture<Rect>(`(${boxOf.toString()})({ width, pixels }, ${TERMINAL_COLOUR})`),
     async resize(width, height) {
       await page.setViewportSize({ width, height });
       await page.evaluate('rfb.resizeSession = true');
