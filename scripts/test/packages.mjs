@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { root } from '../bootstrap.mjs';
 import { buildPackage, packagesInOrder } from '../build-packages.mjs';
 import { run } from '../child.mjs';
@@ -48,6 +49,7 @@ export async function checkPackages(context) {
           await check(`import ${name}`, importEntry(name, folder, context));
         }
       }
+      await check('the starter of agent-core passes the kit', testStarter(folder, context));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -99,6 +101,13 @@ async function install(packages, folder, { environment, signal }) {
   );
   const args = ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'];
   return run('npm', args, { cwd: folder, env: environment, signal });
+}
+
+/** The platform that authors copy, from the installed package and with its own test. */
+function testStarter(folder, { environment, signal }) {
+  const tsx = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href;
+  const test = 'node_modules/@streamspace/agent-core/dist/starter/platform.test.ts';
+  return run(process.execPath, ['--import', tsx, '--test', test], { cwd: folder, env: environment, signal });
 }
 
 function importEntry(name, folder, { environment, signal }) {

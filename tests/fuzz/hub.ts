@@ -1,5 +1,5 @@
 import { createAgent } from '@streamspace/agent-core';
-import { memoryPlatform } from '@streamspace/agent-core/testing';
+import { memoryPlatform, type MemoryPlatform } from '@streamspace/agent-core/testing';
 import {
   createAgentHub,
   memoryCommandQueue,
@@ -62,6 +62,15 @@ class Judge {
   }
 }
 
+/** Its desktops echo on a port of their own: on `vnc` agents let pass what is RFB. */
+function echoPlatform(): MemoryPlatform {
+  const platform = memoryPlatform();
+  const openStream = platform.openStream.bind(platform);
+  platform.openStream = (sessionId, port, signal) =>
+    openStream(sessionId, port === 'echo' ? 'vnc' : port, signal);
+  return platform;
+}
+
 /** A hub, and an agent on it that keeps to the rules. */
 class Fixture {
   readonly wrong: string[] = [];
@@ -84,7 +93,7 @@ class Fixture {
       agentId: GOOD,
       controlPlaneUrl: `ws://127.0.0.1:${port}`,
       apiKey: 'k',
-      platform: memoryPlatform(),
+      platform: echoPlatform(),
       stopTimeoutMs: 100,
       onEvent: (event) => {
         if (event.type === 'disconnected') this.wrong.push(`the good agent was cut off: ${event.reason}`);
@@ -159,7 +168,12 @@ class Fixture {
 /** The good agent still carries out commands and passes bytes on. */
 async function expectService(fixture: Fixture, random: Random): Promise<void> {
   await fixture.command(GOOD);
-  const stream = await fixture.hub.openStream({ agentId: GOOD, sessionId: 'desk', policy: POLICY });
+  const stream = await fixture.hub.openStream({
+    agentId: GOOD,
+    sessionId: 'desk',
+    port: 'echo',
+    policy: POLICY,
+  });
   await expectEcho(stream, random.bytes(200));
   stream.abort();
 }

@@ -86,7 +86,7 @@ describe('a hub and an agent', () => {
     await issue(command('desk-1'));
     await expect.poll(() => stage.events.some(({ type }) => type === 'agent_online')).toBe(true);
     const open = (more: object = {}) =>
-      stage.hub.openStream({ agentId: 'agent-1', sessionId: 'desk-1', policy, ...more });
+      stage.hub.openStream({ agentId: 'agent-1', sessionId: 'desk-1', port: 'echo', policy, ...more });
     await expect
       .poll(() =>
         open().then(

@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest';
 const PAGES = [
   ...readdirSync('packages').map((name) => `packages/${name}/README.md`),
   'README.md',
-  ...readdirSync('docs').flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+  ...['docs', 'docs/guides'].flatMap((folder) =>
+    readdirSync(folder).flatMap((name) => (name.endsWith('.md') ? [`${folder}/${name}`] : [])),
+  ),
 ];
 
 /** Every block of TypeScript in the pages, as a file of its own beside the page: `README.md.1.ts`. */

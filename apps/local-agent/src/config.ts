@@ -1,4 +1,6 @@
 import { resolve } from 'node:path';
+import { parseDuration } from './duration.js';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './log.js';
 
 /** What is wrong with the configuration, in one line. */
 export class ConfigError extends Error {
@@ -10,19 +12,25 @@ export class ConfigError extends Error {
   }
 }
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
 export interface Config {
   readonly agentId: string;
   readonly controlPlaneUrl: string;
   readonly apiKey: string;
   readonly region: string | undefined;
-  /** 0 means unlimited. */
+  /** Each is unlimited at 0: sessions, cores, GB. */
   readonly maxSessions: number;
+  readonly maxCpu: number;
+  readonly maxMemory: number;
+  /** ms; 0 is never. */
+  readonly idleAfterMs: number;
+  readonly usageIntervalMs: number;
+  readonly healthHost: string;
+  /** Of `/health`, `/ready` and `/metrics`; `undefined` is none. */
+  readonly healthPort: number | undefined;
   /** Absolute. */
   readonly dataFolder: string;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -39,9 +47,16 @@ export function readConfig(env: Environment, folder: string): Config {
     controlPlaneUrl: readUrl(env),
     apiKey: readKey(env),
     region: env['REGION'] || undefined,
-    maxSessions: readMaxSessions(env),
+    maxSessions: readMaximum(env, 'MAX_SESSIONS'),
+    maxCpu: readMaximum(env, 'MAX_CPU'),
+    maxMemory: readMaximum(env, 'MAX_MEMORY'),
+    idleAfterMs: readDuration(env, 'STREAMSPACE_IDLE_AFTER', '15m'),
+    usageIntervalMs: readDuration(env, 'STREAMSPACE_USAGE_INTERVAL', '5m'),
+    healthHost: env['HEALTH_HOST'] || '127.0.0.1',
+    healthPort: readPort(env),
     dataFolder: resolve(folder, env['STREAMSPACE_DATA_DIR'] || '.streamspace'),
-    logLevel: readLogLevel(env),
+    logLevel: readChoice(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
+    logFormat: readChoice(env, 'LOG_FORMAT', LOG_FORMATS, 'text'),
   };
 }
 
@@ -78,16 +93,33 @@ function readKey(env: Environment): string {
   return value;
 }
 
-function readMaxSessions(env: Environment): number {
-  const value = env['MAX_SESSIONS'] || '0';
+function readMaximum(env: Environment, name: string): number {
+  const value = env[name] || '0';
   if (!/^\d{1,6}$/.test(value))
-    throw new ConfigError('MAX_SESSIONS', value, 'allowed is a whole number from 0 (unlimited) to 999999');
+    throw new ConfigError(name, value, 'allowed is a whole number from 0 (unlimited) to 999999');
   return Number(value);
 }
 
-function readLogLevel(env: Environment): LogLevel {
-  const value = env['LOG_LEVEL'] || 'info';
-  const level = LOG_LEVELS.find((name) => name === value.toLowerCase());
-  if (level === undefined) throw new ConfigError('LOG_LEVEL', value, `allowed are ${LOG_LEVELS.join(', ')}`);
-  return level;
+function readDuration(env: Environment, name: string, fallback: string): number {
+  const value = env[name] || fallback;
+  const ms = parseDuration(value);
+  if (ms === undefined)
+    throw new ConfigError(name, value, 'allowed are durations such as 90s, 15m or 1h30m, and 0 (never)');
+  return ms;
+}
+
+/** No listener without a port: a desktop machine need not open one. */
+function readPort(env: Environment): number | undefined {
+  const value = env['HEALTH_PORT'];
+  if (!value) return undefined;
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+    throw new ConfigError('HEALTH_PORT', value, 'allowed is a port from 0 (any free one) to 65535');
+  return Number(value);
+}
+
+function readChoice<T extends string>(env: Environment, name: string, allowed: readonly T[], fallback: T): T {
+  const value = env[name] || fallback;
+  const choice = allowed.find((candidate) => candidate === value.toLowerCase());
+  if (choice === undefined) throw new ConfigError(name, value, `allowed are ${allowed.join(', ')}`);
+  return choice;
 }

@@ -1,43 +1,66 @@
 import { createAgent } from '@streamspace/agent-core';
 import { localPlatform } from '@streamspace/platform-local';
-import { readConfig, type Config, type LogLevel } from './config.js';
+import { ConfigError, readConfig, type Config } from './config.js';
 import { describeEvent } from './events.js';
+import { startHealthServer, type HealthServer } from './health-server.js';
+import { createLog } from './log.js';
 
-const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+/** Starts that are under way at once: they are work of this machine, and of this process where desktops are built in. */
+const PARALLEL_COMMANDS = 4;
 
 /** Resolves after a stop that was asked for; rejects when trying again cannot help. */
 async function main(config: Config): Promise<void> {
-  const log = (level: LogLevel, text: string) => {
-    if (ORDER.indexOf(level) < ORDER.indexOf(config.logLevel)) return;
-    process.stdout.write(`${level.toUpperCase()}: ${text.replace(/\p{Cc}+/gu, ' ')}\n`);
-  };
+  const log = createLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    write: (line) => void process.stdout.write(line),
+  });
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
 
-  log('info', `Agent ID: ${config.agentId}`);
+  const { agentId } = config;
+  log('info', `Agent ID: ${agentId}`, { agentId });
   const onError = (error: unknown, where: string) =>
-    log('error', `${where}: ${error instanceof Error ? error.message : String(error)}`);
+    log('error', `${where}: ${error instanceof Error ? error.message : String(error)}`, { agentId, where });
   const platform = localPlatform({ dataFolder: config.dataFolder, onError });
   const agent = createAgent({
-    agentId: config.agentId,
+    agentId,
     controlPlaneUrl: config.controlPlaneUrl,
     apiKey: config.apiKey,
     platform,
-    capacity: { maxSessions: config.maxSessions },
+    capacity: { maxSessions: config.maxSessions, maxCpu: config.maxCpu, maxMemory: config.maxMemory },
     ...(config.region !== undefined && { region: config.region }),
+    parallelCommands: PARALLEL_COMMANDS,
+    idleAfterMs: config.idleAfterMs,
+    usageIntervalMs: config.usageIntervalMs,
     onEvent: (event) => {
-      const { level, text } = describeEvent(event);
-      log(level, text);
+      for (const { level, text } of describeEvent(event)) log(level, text, { agentId, event });
     },
     onError,
   });
-  log('info', `Registering agent with Control Plane ${config.controlPlaneUrl}`);
+  const { healthPort } = config;
+  const probes = healthPort === undefined ? undefined : await startProbes(config, agent, healthPort);
+  if (probes) log('info', `Probes on http://${config.healthHost}:${probes.port}/health, /ready and /metrics`);
   try {
     await agent.run(stop.signal);
   } finally {
     await platform.close?.();
+    await probes?.[Symbol.asyncDispose]();
   }
-  log('info', 'Stopped');
+  log('info', 'Stopped', { agentId });
+}
+
+async function startProbes(
+  { healthHost }: Config,
+  agent: ReturnType<typeof createAgent>,
+  port: number,
+): Promise<HealthServer> {
+  try {
+    return await startHealthServer({ agent, host: healthHost, port });
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ConfigError('HEALTH_PORT', String(port), `cannot listen on ${healthHost}:${port} (${why})`);
+  }
 }
 
 try {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../src/config.js';
-import { describeEvent } from '../src/events.js';
 
 const KEY = '0123456789abcdef'.repeat(4);
 const GOOD = { AGENT_ID: 'local-1', CONTROL_PLANE_URL: 'wss://desk.example', AGENT_API_KEY: KEY };
@@ -13,8 +12,15 @@ describe('the agent’s variables', () => {
       apiKey: KEY,
       region: undefined,
       maxSessions: 0,
+      maxCpu: 0,
+      maxMemory: 0,
+      idleAfterMs: 900_000,
+      usageIntervalMs: 300_000,
+      healthHost: '127.0.0.1',
+      healthPort: undefined,
       dataFolder: '/srv/.streamspace',
       logLevel: 'info',
+      logFormat: 'text',
     });
   });
 
@@ -28,27 +34,25 @@ describe('the agent’s variables', () => {
     ],
     ['AGENT_API_KEY', 'short', 'AGENT_API_KEY=(not shown): needed; allowed are the 64 hexadecimal digits'],
     ['MAX_SESSIONS', 'many', 'MAX_SESSIONS=many: allowed is a whole number'],
+    ['MAX_CPU', '1.5', 'MAX_CPU=1.5: allowed is a whole number from 0 (unlimited)'],
+    ['MAX_MEMORY', '-1', 'MAX_MEMORY=-1: allowed is a whole number from 0 (unlimited)'],
+    ['STREAMSPACE_IDLE_AFTER', '15', 'STREAMSPACE_IDLE_AFTER=15: allowed are durations such as 90s'],
+    ['STREAMSPACE_USAGE_INTERVAL', 'often', 'STREAMSPACE_USAGE_INTERVAL=often: allowed are durations'],
+    ['HEALTH_PORT', '70000', 'HEALTH_PORT=70000: allowed is a port from 0 (any free one) to 65535'],
+    ['LOG_FORMAT', 'xml', 'LOG_FORMAT=xml: allowed are text, json'],
     ['LOG_LEVEL', 'loud', 'LOG_LEVEL=loud: allowed are debug, info, warn, error'],
   ])('%s=%s is refused by name, with what is allowed', (name, value, message) => {
     expect(() => readConfig({ ...GOOD, [name]: value }, '/srv')).toThrow(message);
   });
-});
 
-describe('the agent’s lines', () => {
-  it('are those that operators look for', () => {
-    const texts = [
-      describeEvent({ type: 'registered', agentId: 'local-1' }),
-      describeEvent({ type: 'connected', agentId: 'local-1', epoch: 7, heartbeatIntervalMs: 10_000 }),
-      describeEvent({ type: 'command', commandId: 'c1', action: 'start_session', sessionId: 'desk-1' }),
-      describeEvent({ type: 'stream', sessionId: 'desk-1', open: true }),
-      describeEvent({ type: 'disconnected', reason: 'gone', retryInMs: 250 }),
-    ].map(({ text }) => text);
-    expect(texts).toEqual([
-      'Agent registered successfully with Control Plane',
-      'WebSocket connection established (epoch 7). Heartbeat sent every 10 seconds',
-      'Received start_session command for session desk-1 (c1)',
-      'VNC tunnel initialized for session desk-1',
-      'Disconnected: gone; reconnect in 250 ms',
-    ]);
+  it('are read as they are meant', () => {
+    const given = { MAX_CPU: '100', MAX_MEMORY: '256', STREAMSPACE_IDLE_AFTER: '1h30m', HEALTH_PORT: '8082' };
+    expect(readConfig({ ...GOOD, ...given, LOG_FORMAT: 'JSON' }, '/srv')).toMatchObject({
+      maxCpu: 100,
+      maxMemory: 256,
+      idleAfterMs: 5_400_000,
+      healthPort: 8082,
+      logFormat: 'json',
+    });
   });
 });

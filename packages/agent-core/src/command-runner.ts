@@ -1,168 +1,197 @@
-import {
-  decodeAgentMessage,
-  encodeMessage,
-  type AgentMessage,
-  type AgentPayloads,
-  type ControlPayloads,
-} from '@streamspace/protocol';
+import type { AgentMessage, AgentPayloads } from '@streamspace/protocol';
+import type { Command } from './carry-out.js';
 import { describeFailure, PlatformError } from './errors.js';
-import { carryOut } from './carry-out.js';
-import type { Platform } from './platform.js';
+import { ResultLog, type Result } from './result-log.js';
+import { Slots } from './slots.js';
 
-type Command = ControlPayloads['command'];
-type Result =
-  | { type: 'complete'; payload: AgentPayloads['complete'] }
-  | { type: 'failed'; payload: AgentPayloads['failed'] };
-
-/** Finished commands that are remembered, so that one that comes again is not carried out again. */
-const REMEMBERED_RESULTS = 10_000;
+/** Commands that may be here without a result. Past it one fails with `capacity_exhausted`. */
+const HELD_COMMANDS = 1_024;
+/** Longest time that a timer can wait for, in ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface CommandRunnerOptions {
-  platform: Platform;
+  /** Resolves with the result for the control plane; rejects when the command has failed, or with the signal's reason. */
+  carryOut: (command: Command, signal: AbortSignal) => Promise<Record<string, unknown>>;
+  /** Commands that are carried out at once; more wait for their turn. */
+  parallel: number;
   /** Sends to the control plane; does nothing while there is no connection. */
   send: (message: AgentMessage) => void;
+  /** A command came that is known here. */
+  onRepeated?: (command: Command) => void;
   onStarted?: (command: Command) => void;
   onFinished?: (command: Command, result: Result) => void;
 }
 
-interface Running {
+interface Held {
   readonly command: Command;
-  readonly cancel: AbortController;
+  readonly giveUp: AbortController;
+  readonly timer: ReturnType<typeof setTimeout>;
+  phase: 'waiting' | 'acting';
 }
 
 /**
  * Carries out commands: each id once, those of a session one after the other, sessions side by side.
  *
- * A command: (received) → running → finished → acknowledged. One that comes again while it runs is acknowledged again,
- * and one that is finished is answered with its result. Results are kept until the control plane has them.
+ * A command: (received) → waiting (for those of its session that came before, and for a slot) → acting → finished →
+ * reported. One that comes again while it is here is acknowledged again, and one that is finished is answered with its
+ * result. Results are kept until the control plane has them. Given up (by `cancel`, or since its time has passed), a
+ * waiting command fails at once, and an acting one when the platform has let go.
+ *
+ * The runner: open → refusing (what comes is not acknowledged, so that it is handed to whoever acts next) → aborted.
  */
 export class CommandRunner {
   readonly #options: CommandRunnerOptions;
-  readonly #running = new Map<string, Running>();
-  /** Results of finished commands, oldest first. */
-  readonly #finished = new Map<string, Result>();
-  /** Finished commands whose result the control plane does not have yet. */
-  readonly #unreported = new Set<string>();
+  readonly #slots: Slots;
+  readonly #held = new Map<string, Held>();
+  readonly #results = new ResultLog();
   /** The end of the last command of each session. */
-  readonly #sessions = new Map<string, Promise<void>>();
-  readonly #stop = new AbortController();
+  readonly #tails = new Map<string, Promise<void>>();
+  #status: 'open' | 'refusing' | 'aborted' = 'open';
 
   constructor(options: CommandRunnerOptions) {
     this.#options = options;
+    this.#slots = new Slots(options.parallel);
+  }
+
+  get counts(): { acting: number; waiting: number; unreported: number } {
+    let acting = 0;
+    for (const { phase } of this.#held.values()) if (phase === 'acting') acting += 1;
+    return { acting, waiting: this.#held.size - acting, unreported: this.#results.unreported };
+  }
+
+  /** Whether a command of the session is here without a result. */
+  isBusy(sessionId: string): boolean {
+    return this.#tails.has(sessionId);
   }
 
   receive(command: Command): void {
     const { commandId, sessionId } = command;
-    const known = this.#finished.get(commandId);
+    const known = this.#results.recall(commandId);
     if (known) {
-      this.#unreported.add(commandId);
+      this.#options.onRepeated?.(command);
       this.#options.send(known);
       return;
     }
-    if (this.#stop.signal.aborted) return;
+    if (this.#status !== 'open') return;
     this.#options.send({ type: 'ack', payload: { commandId } });
-    if (this.#running.has(commandId)) return;
-    const running: Running = { command, cancel: new AbortController() };
-    this.#running.set(commandId, running);
-    const before = this.#sessions.get(sessionId) ?? Promise.resolve();
-    const tail = before.then(() => this.#run(running));
-    this.#sessions.set(sessionId, tail);
+    if (this.#held.has(commandId)) {
+      this.#options.onRepeated?.(command);
+      return;
+    }
+    const held = this.#hold(command);
+    if (this.#held.size > HELD_COMMANDS) {
+      const problem = `${HELD_COMMANDS} commands are waiting here already; allowed are no more`;
+      this.#settle(held, failure(commandId, new PlatformError('capacity_exhausted', problem, true)));
+      return;
+    }
+    const before = this.#tails.get(sessionId) ?? Promise.resolve();
+    const tail = before.then(() => this.#turn(held));
+    this.#tails.set(sessionId, tail);
     void tail.then(() => {
-      if (this.#sessions.get(sessionId) === tail) this.#sessions.delete(sessionId);
+      if (this.#tails.get(sessionId) === tail) this.#tails.delete(sessionId);
     });
   }
 
   cancel(commandId: string, reason: string): void {
-    this.#running.get(commandId)?.cancel.abort(new PlatformError('cancelled', reason));
+    const held = this.#held.get(commandId);
+    if (held) this.#giveUp(held, new PlatformError('cancelled', reason));
   }
 
   /** The control plane has the result. It stays remembered, in case the command comes again. */
   reported(commandId: string): void {
-    this.#unreported.delete(commandId);
+    this.#results.reported(commandId);
   }
 
   /** What the control plane has to know when a new connection begins. */
   snapshot(): Pick<AgentPayloads['hello'], 'running' | 'finished'> {
-    const finished: AgentPayloads['hello']['finished'] = { completed: [], failed: [] };
-    for (const id of this.#unreported) {
-      const result = this.#finished.get(id);
-      if (result?.type === 'complete') finished.completed.push(result.payload);
-      else if (result) finished.failed.push(result.payload);
-    }
-    return { running: [...this.#running.keys()], finished };
+    return { running: [...this.#held.keys()], finished: this.#results.forHello() };
   }
 
   /** Sends again what the control plane has not said to have, but for `except`, which it was told another way. */
   resend(except: ReadonlySet<string> = new Set()): void {
-    for (const id of this.#unreported) {
-      const result = this.#finished.get(id);
-      if (result && !except.has(id)) this.#options.send(result);
-    }
+    for (const result of this.#results.pending())
+      if (!except.has(result.payload.commandId)) this.#options.send(result);
   }
 
   /** Resolves when nothing is being carried out. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#sessions.values());
+    while (this.#held.size > 0) await Promise.allSettled(this.#tails.values());
+  }
+
+  /** Resolves when the control plane has every result. */
+  settled(): Promise<void> {
+    return this.#results.settled();
+  }
+
+  /** From now on nothing new is taken. */
+  refuse(): void {
+    if (this.#status === 'open') this.#status = 'refusing';
   }
 
   /** Aborts what is being carried out. It stays without a result: whoever acts next is handed it again. */
   abort(reason: Error): void {
-    this.#stop.abort(reason);
-  }
-
-  async #run({ command, cancel }: Running): Promise<void> {
-    const timeout = new AbortController();
-    const timer = setTimeout(
-      () =>
-        timeout.abort(
-          new PlatformError('timeout', `${command.action} took longer than ${command.timeoutMs} ms`),
-        ),
-      Math.min(command.timeoutMs, 2 ** 31 - 1),
-    );
-    let result: Result;
-    try {
-      const signal = AbortSignal.any([cancel.signal, timeout.signal, this.#stop.signal]);
-      signal.throwIfAborted();
-      this.#options.onStarted?.(command);
-      const outcome = await carryOut(this.#options.platform, command, signal);
-      result = { type: 'complete', payload: { commandId: command.commandId, result: outcome } };
-    } catch (error) {
-      if (this.#stop.signal.aborted) return;
-      result = { type: 'failed', payload: { commandId: command.commandId, ...describeFailure(error) } };
-    } finally {
-      clearTimeout(timer);
-      this.#running.delete(command.commandId);
+    this.#status = 'aborted';
+    for (const held of this.#held.values()) {
+      held.giveUp.abort(reason);
+      if (held.phase === 'waiting') this.#drop(held);
     }
-    result = portable(result);
-    this.#remember(command.commandId, result);
-    this.#options.onFinished?.(command, result);
-    this.#options.send(result);
   }
 
-  #remember(commandId: string, result: Result): void {
-    this.#finished.set(commandId, result);
-    this.#unreported.add(commandId);
-    if (this.#finished.size <= REMEMBERED_RESULTS) return;
-    const [oldest] = this.#finished.keys();
-    this.#finished.delete(oldest!);
-    this.#unreported.delete(oldest!);
-  }
-}
-
-/**
- * A platform's details may be more than a message can hold. The outcome is what matters: it is reported without them,
- * rather than resent for ever and refused each time.
- */
-function portable(result: Result): Result {
-  try {
-    decodeAgentMessage(encodeMessage(result));
-    return result;
-  } catch {
-    const { commandId } = result.payload;
-    if (result.type === 'complete') return { type: 'complete', payload: { commandId } };
-    return {
-      type: 'failed',
-      payload: { commandId, error: 'the failure could not be put into words', code: 'internal' },
+  #hold(command: Command): Held {
+    const held: Held = {
+      command,
+      giveUp: new AbortController(),
+      phase: 'waiting',
+      timer: setTimeout(
+        () => {
+          const problem = `${command.action} took longer than ${command.timeoutMs} ms`;
+          this.#giveUp(held, new PlatformError('timeout', problem));
+        },
+        Math.min(command.timeoutMs, LONGEST_TIMER_MS),
+      ),
     };
+    this.#held.set(command.commandId, held);
+    return held;
+  }
+
+  #giveUp(held: Held, reason: PlatformError): void {
+    held.giveUp.abort(reason);
+    if (held.phase === 'waiting') this.#settle(held, failure(held.command.commandId, reason));
+  }
+
+  async #turn(held: Held): Promise<void> {
+    const { command, giveUp } = held;
+    let release: (() => void) | undefined;
+    try {
+      release = await this.#slots.take(giveUp.signal);
+      held.phase = 'acting';
+      this.#options.onStarted?.(command);
+      const outcome = await this.#options.carryOut(command, giveUp.signal);
+      const { commandId } = command;
+      this.#settle(held, { type: 'complete', payload: { commandId, result: outcome } });
+    } catch (error) {
+      if (this.#status === 'aborted') this.#drop(held);
+      else this.#settle(held, failure(command.commandId, error));
+    } finally {
+      release?.();
+    }
+  }
+
+  /** Only the first end of a command counts. */
+  #settle(held: Held, result: Result): void {
+    if (!this.#drop(held)) return;
+    const kept = this.#results.add(result);
+    this.#options.onFinished?.(held.command, kept);
+    this.#options.send(kept);
+  }
+
+  #drop({ command, timer }: Held): boolean {
+    clearTimeout(timer);
+    return this.#held.delete(command.commandId);
   }
 }
+
+const failure = (commandId: string, error: unknown): Result => ({
+  type: 'failed',
+  payload: { commandId, ...describeFailure(error) },
+});

@@ -2,6 +2,7 @@
 export type PlatformErrorCode =
   | 'session_not_found'
   | 'stale_generation'
+  | 'invalid_session_id'
   | 'template_unsupported'
   | 'image_missing'
   | 'capacity_exhausted'
@@ -33,22 +34,30 @@ export type AgentErrorCode = 'unauthorized' | 'refused' | 'unreachable' | 'link_
 /** Thrown by the agent runtime. Recognise it by `code`, not by `instanceof`. */
 export class AgentError extends Error {
   override readonly name = 'AgentError';
+  /** How long the control plane asked to wait before the next attempt, in ms. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     readonly code: AgentErrorCode,
     message: string,
     readonly shouldRetry: boolean,
-    options?: { cause?: unknown },
+    options?: { cause?: unknown; retryAfterMs?: number | undefined },
   ) {
     super(message, options);
+    this.retryAfterMs = options?.retryAfterMs;
   }
+}
+
+/** The stable code of whatever was thrown; `internal` where it has none. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && code.length <= 255 && code.length > 0 ? code : 'internal';
 }
 
 /** What went wrong in a platform, for the wire: a sentence and a stable code. */
 export function describeFailure(error: unknown): { error: string; code: string } {
-  const code = (error as { code?: unknown } | null)?.code;
   return {
     error: (error instanceof Error ? error.message : String(error)).slice(0, 4_000),
-    code: typeof code === 'string' && code.length <= 255 && code.length > 0 ? code : 'internal',
+    code: codeOf(error),
   };
 }

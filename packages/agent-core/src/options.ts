@@ -1,14 +1,14 @@
 import type { AgentOptions } from './agent.js';
 import { alwaysLeader } from './election.js';
 
-export type ResolvedAgentOptions = Required<Omit<AgentOptions, 'region'>> & { region: string | undefined };
+export type ResolvedAgentOptions = Required<Omit<AgentOptions, 'region' | 'reconnect'>> & {
+  region: string | undefined;
+  reconnect: Required<NonNullable<AgentOptions['reconnect']>>;
+};
 
 const SCHEMES = ['ws:', 'wss:', 'http:', 'https:'];
-
-function requireText(name: string, value: string): void {
-  if (typeof value !== 'string' || value.length === 0 || value.length > 255)
-    throw new RangeError(`${name} must be a text of 1 to 255 characters`);
-}
+/** Longest time that a timer can wait for, in ms. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * Fills in defaults and refuses what cannot work.
@@ -22,11 +22,11 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     throw new RangeError(
       `controlPlaneUrl must be a ws, wss, http or https URL, not ${JSON.stringify(options.controlPlaneUrl)}`,
     );
-  const reconnect = options.reconnect ?? { first: 250, longest: 15_000 };
-  if (!(reconnect.first > 0 && reconnect.longest >= reconnect.first))
-    throw new RangeError('reconnect needs 0 < first <= longest, in ms');
-  const stopTimeoutMs = options.stopTimeoutMs ?? 10_000;
-  if (!(stopTimeoutMs >= 0)) throw new RangeError('stopTimeoutMs must be at least 0');
+  const { first, longest, superseded = 30_000 } = options.reconnect ?? { first: 250, longest: 15_000 };
+  if (!(first > 0 && longest >= first && longest <= LONGEST_MS))
+    throw new RangeError(
+      `reconnect needs 0 < first <= longest <= ${LONGEST_MS}, in ms, not first ${first}, longest ${longest}`,
+    );
   const onError = guarded(options.onError);
   return {
     agentId: options.agentId,
@@ -34,13 +34,42 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     apiKey: options.apiKey,
     platform: options.platform,
     region: options.region,
-    capacity: options.capacity ?? { maxSessions: 0 },
+    capacity: capacityOf(options),
     election: options.election ?? alwaysLeader(),
-    reconnect,
-    stopTimeoutMs,
+    reconnect: { first, longest, superseded: time('reconnect.superseded', superseded, 0) },
+    parallelCommands: whole('parallelCommands', options.parallelCommands ?? 16, 1, 1_024),
+    idleAfterMs: time('idleAfterMs', options.idleAfterMs ?? 900_000, 0),
+    usageIntervalMs: time('usageIntervalMs', options.usageIntervalMs ?? 300_000, 0),
+    pollIntervalMs: time('pollIntervalMs', options.pollIntervalMs ?? 10_000, 1),
+    stopTimeoutMs: time('stopTimeoutMs', options.stopTimeoutMs ?? 10_000, 0),
     onEvent: guarded(options.onEvent, (error) => onError(error, 'onEvent')),
     onError,
   };
+}
+
+function requireText(name: string, value: string): void {
+  if (typeof value !== 'string' || value.length === 0 || value.length > 255)
+    throw new RangeError(`${name} must be a text of 1 to 255 characters`);
+}
+
+function whole(name: string, value: number, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
+}
+
+function time(name: string, value: number, least: number): number {
+  if (value >= least && value <= LONGEST_MS) return value;
+  throw new RangeError(`${name} must be a time from ${least} to ${LONGEST_MS} ms, not ${value}`);
+}
+
+function capacityOf({ capacity = { maxSessions: 0 } }: AgentOptions): ResolvedAgentOptions['capacity'] {
+  whole('capacity.maxSessions', capacity.maxSessions, 0, Number.MAX_SAFE_INTEGER);
+  for (const name of ['maxCpu', 'maxMemory'] as const) {
+    const value = capacity[name];
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0))
+      throw new RangeError(`capacity.${name} must be a number of at least 0 (0 is unlimited), not ${value}`);
+  }
+  return capacity;
 }
 
 /** The caller's callback, which cannot break the agent: what it throws is reported, where that is possible. */

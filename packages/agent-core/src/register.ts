@@ -1,5 +1,6 @@
 import { AgentError } from './errors.js';
 import type { ResolvedAgentOptions } from './options.js';
+import { retryAfterMs } from './retry-after.js';
 
 /** How long one registration request may take, in ms. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -24,6 +25,8 @@ export async function register(
         platform: options.platform.name,
         region: options.region,
         capacity: options.capacity,
+        // Said either way: what the control plane keeps of an earlier registration is replaced.
+        metadata: { isolated: options.platform.capabilities.isolated ?? true },
       }),
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
     });
@@ -40,7 +43,9 @@ export async function register(
   // A proxy's 403 may pass; only the control plane itself can say that the key is of no use.
   if (/"code":\s*"agent_key_/.test(detail)) throw new AgentError('unauthorized', said, false);
   const passing = [401, 403, 404, 408, 429].includes(response.status) || response.status >= 500;
-  throw new AgentError(passing ? 'unreachable' : 'refused', said, passing);
+  throw new AgentError(passing ? 'unreachable' : 'refused', said, passing, {
+    retryAfterMs: retryAfterMs(response.headers.get('retry-after')),
+  });
 }
 
 /** fetch says only "fetch failed"; what failed is in the cause. */

@@ -43,3 +43,44 @@ export class Backoff {
     this.#bound = this.#first;
   }
 }
+
+/**
+ * Runs something with a bound on its time: the signal that it is given aborts with `late()` after `ms`, or with the outer
+ * signal's reason. Leaves no timer and no listener behind.
+ */
+export async function withinTime<Result>(
+  bound: { ms: number; signal: AbortSignal; late: () => Error },
+  run: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  bound.signal.throwIfAborted();
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(bound.signal.reason);
+  const timer = setTimeout(() => controller.abort(bound.late()), bound.ms);
+  bound.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await run(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    bound.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Resolves with `true` once `done` has settled, with `false` when `ms` pass or the signal aborts first. */
+export async function settlesWithin(
+  done: Promise<unknown>,
+  ms: number,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<boolean> {
+  const over = new AbortController();
+  const stop = (): void => over.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  const settled = done.then(
+    () => true,
+    () => true,
+  );
+  const result = await Promise.race([settled, pause(ms, over.signal).then(() => false)]);
+  over.abort();
+  signal.removeEventListener('abort', stop);
+  return result;
+}

@@ -1,8 +1,12 @@
 import { describe, it } from 'vitest';
-import { memoryPlatform, platformSuite } from '../src/testing/index.js';
+import { echoViewer, memoryPlatform, platformSuite } from '../src/testing/index.js';
 
-platformSuite({ describe, it }, async () => ({
-  platform: memoryPlatform(),
-  template: { template: 'echo', manifest: {} },
-  close: async () => undefined,
-}));
+platformSuite({ describe, it }, async () => {
+  const platform = memoryPlatform();
+  return {
+    platform,
+    template: { template: 'echo', manifest: {} },
+    viewer: echoViewer,
+    close: () => platform.close(),
+  };
+});

@@ -143,6 +143,9 @@ function expectEqualBytes(actual: Uint8Array, wanted: Uint8Array): void {
   expect(Buffer.compare(actual, wanted)).toBe(0);
 }
 
+/** Keys, pointer, clipboard, other input devices and extended keys. */
+const ACTIVITY = [4, 5, 6, 253, 255];
+
 describe('A million bytes of random traffic in random fragments', () => {
   const cases: [string, RfbPolicy, (kind: { type: number; input: boolean }) => boolean][] = [
     ['view: no input passes, all else does', view, ({ input }) => !input],
@@ -165,6 +168,8 @@ describe('A million bytes of random traffic in random fragments', () => {
       const wanted = messages.filter(passes);
       expectEqualBytes(out, concat(wanted.map(({ content }) => content)));
       expect(filter.dropped).toBe(messages.length - wanted.length);
+      const activity = wanted.filter(({ type }) => ACTIVITY.includes(type));
+      expect(filter.inputs).toBe(activity.length);
     });
     fc.assert(property, { numRuns: 5 });
   });

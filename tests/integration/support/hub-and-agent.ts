@@ -44,6 +44,10 @@ export async function hubAndAgent(hubOptions: Partial<AgentHubOptions> = {}) {
   const stops: (() => Promise<void>)[] = [];
   const startAgent = (more: Partial<AgentOptions> = {}) => {
     const platform = memoryPlatform();
+    // Its desktops echo, which is no RFB: agents hold `vnc` to a policy, so that the bytes here need a port of their own.
+    const openStream = platform.openStream.bind(platform);
+    platform.openStream = (sessionId, port, signal) =>
+      openStream(sessionId, port === 'echo' ? 'vnc' : port, signal);
     const agentEvents: AgentEvent[] = [];
     const stop = new AbortController();
     const agent = createAgent({

@@ -1,0 +1,44 @@
+import type { ByteChannel } from '@streamspace/vnc-tunnel';
+import type { Platform, SessionSpec } from '../platform.js';
+
+/** Talks over a stream as a viewer would. */
+export interface StreamViewer {
+  /** Has bytes go to the desktop and come back; rejects where they do not. Called several times in a row. */
+  exchange(): Promise<void>;
+}
+
+/**
+ * A platform to be tried, and what its author can do to it from outside. What is optional makes more cases possible;
+ * the report says which were skipped for want of it.
+ */
+export interface PlatformFixture {
+  platform: Platform;
+  /** Template and manifest that this platform can start. */
+  template: Pick<SessionSpec, 'template' | 'manifest'>;
+  /**
+   * One whose start fails after it has begun, for example because its program ends at once.
+   *
+   * @default an empty manifest, which a platform may start nevertheless
+   */
+  failingTemplate?: Pick<SessionSpec, 'template' | 'manifest'>;
+  /**
+   * Another agent process takes the first one's place, as after SIGKILL: the first platform object gets no chance to
+   * tidy up, and is not used again. Needed where the platform declares `survivesAgentRestart`.
+   */
+  restart?(): Promise<Platform>;
+  /**
+   * What sessions hold outside the platform object and should give back when they end: processes, sockets, containers,
+   * files that are not a persistent home; a line each. Where it is there, nothing may be left after a stop.
+   */
+  leftovers?(): Promise<readonly string[]>;
+  /** Ends the session's desktop behind the platform's back, as a crash would. */
+  crash?(sessionId: string): Promise<void>;
+  /** From now on every change of this session waits, until its signal aborts or the returned function is called. */
+  hold?(sessionId: string): Promise<() => void>;
+  /** What the platform runs on does not answer, until the returned function is called. */
+  outage?(): Promise<() => void>;
+  /** @default one that speaks RFB with security type None */
+  viewer?(channel: ByteChannel): Promise<StreamViewer>;
+  /** Releases the platform, its sessions, and whatever the fixture made. */
+  close(): Promise<void>;
+}

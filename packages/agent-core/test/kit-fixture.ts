@@ -1,0 +1,59 @@
+import type { Platform } from '../src/platform.js';
+import { PlatformError } from '../src/errors.js';
+import {
+  echoViewer,
+  memoryPlatform,
+  type MemoryPlatform,
+  type PlatformFixture,
+} from '../src/testing/index.js';
+import { InMemoryHost } from '../src/testing/memory-host.js';
+
+/** Makes a driver that is not what it should be, of one that is. Called again when the agent is restarted. */
+export type Breakage = (sound: MemoryPlatform, host: InMemoryHost) => Platform;
+
+const FAILING = 'fails';
+
+/** A memory platform with everything that a fixture can have, so that no case is skipped. */
+export async function memoryFixture(breakage: Breakage = (sound) => sound): Promise<PlatformFixture> {
+  const host = new InMemoryHost();
+  const held = new Map<string, Promise<void>>();
+  const agent = (): Platform => {
+    const sound = memoryPlatform({ host });
+    const { start } = sound;
+    sound.start = async (spec, ...rest) => {
+      if (spec.template === FAILING) throw new PlatformError('image_missing', 'there is no such image');
+      return start(spec, ...rest);
+    };
+    sound.before = async (_what, sessionId, signal) => {
+      const released = held.get(sessionId);
+      if (!released) return;
+      await Promise.race([released, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
+    };
+    return breakage(sound, host);
+  };
+  let current = agent();
+  return {
+    platform: current,
+    template: { template: 'echo', manifest: {} },
+    failingTemplate: { template: FAILING, manifest: {} },
+    viewer: echoViewer,
+    restart: async () => (current = agent()),
+    leftovers: async () => host.leftovers(),
+    crash: async (sessionId) => host.crash(sessionId),
+    async hold(sessionId) {
+      let release!: () => void;
+      held.set(sessionId, new Promise((resolve) => (release = resolve)));
+      return () => {
+        held.delete(sessionId);
+        release();
+      };
+    },
+    async outage() {
+      host.available = false;
+      return () => {
+        host.available = true;
+      };
+    },
+    close: async () => undefined,
+  };
+}
