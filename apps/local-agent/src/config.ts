@@ -17,6 +17,8 @@ export interface Config {
   readonly controlPlaneUrl: string;
   readonly apiKey: string;
   readonly region: string | undefined;
+  /** What sessions may ask of an agent. */
+  readonly labels: Readonly<Record<string, string>>;
   /** Each is unlimited at 0: sessions, cores, GB. */
   readonly maxSessions: number;
   readonly maxCpu: number;
@@ -47,6 +49,7 @@ export function readConfig(env: Environment, folder: string): Config {
     controlPlaneUrl: readUrl(env),
     apiKey: readKey(env),
     region: env['REGION'] || undefined,
+    labels: readLabels(env),
     maxSessions: readMaximum(env, 'MAX_SESSIONS'),
     maxCpu: readMaximum(env, 'MAX_CPU'),
     maxMemory: readMaximum(env, 'MAX_MEMORY'),
@@ -91,6 +94,23 @@ function readKey(env: Environment): string {
       'needed; allowed are the 64 hexadecimal digits that an administrator was shown for this agent',
     );
   return value;
+}
+
+function readLabels(env: Environment): Record<string, string> {
+  const value = env['STREAMSPACE_LABELS'] ?? '';
+  const pairs = value.split(',').flatMap((pair) => pair.trim() || []);
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const found = /^([A-Za-z0-9._/-]{1,255})=([A-Za-z0-9._-]{0,255})$/.exec(pair);
+      if (!found)
+        throw new ConfigError(
+          'STREAMSPACE_LABELS',
+          value,
+          `"${pair}" is no label; allowed are pairs with commas between, for example gpu=yes,disk=fast`,
+        );
+      return [found[1]!, found[2]!];
+    }),
+  );
 }
 
 function readMaximum(env: Environment, name: string): number {

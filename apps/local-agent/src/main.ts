@@ -30,6 +30,7 @@ async function main(config: Config): Promise<void> {
     platform,
     capacity: { maxSessions: config.maxSessions, maxCpu: config.maxCpu, maxMemory: config.maxMemory },
     ...(config.region !== undefined && { region: config.region }),
+    labels: config.labels,
     parallelCommands: PARALLEL_COMMANDS,
     idleAfterMs: config.idleAfterMs,
     usageIntervalMs: config.usageIntervalMs,

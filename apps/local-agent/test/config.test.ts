@@ -11,6 +11,7 @@ describe('the agent’s variables', () => {
       controlPlaneUrl: 'wss://desk.example',
       apiKey: KEY,
       region: undefined,
+      labels: {},
       maxSessions: 0,
       maxCpu: 0,
       maxMemory: 0,
@@ -38,6 +39,7 @@ describe('the agent’s variables', () => {
     ['MAX_MEMORY', '-1', 'MAX_MEMORY=-1: allowed is a whole number from 0 (unlimited)'],
     ['STREAMSPACE_IDLE_AFTER', '15', 'STREAMSPACE_IDLE_AFTER=15: allowed are durations such as 90s'],
     ['STREAMSPACE_USAGE_INTERVAL', 'often', 'STREAMSPACE_USAGE_INTERVAL=often: allowed are durations'],
+    ['STREAMSPACE_LABELS', 'gpu', 'STREAMSPACE_LABELS=gpu: "gpu" is no label; allowed are pairs'],
     ['HEALTH_PORT', '70000', 'HEALTH_PORT=70000: allowed is a port from 0 (any free one) to 65535'],
     ['LOG_FORMAT', 'xml', 'LOG_FORMAT=xml: allowed are text, json'],
     ['LOG_LEVEL', 'loud', 'LOG_LEVEL=loud: allowed are debug, info, warn, error'],
@@ -47,6 +49,10 @@ describe('the agent’s variables', () => {
 
   it('are read as they are meant', () => {
     const given = { MAX_CPU: '100', MAX_MEMORY: '256', STREAMSPACE_IDLE_AFTER: '1h30m', HEALTH_PORT: '8082' };
+    expect(readConfig({ ...GOOD, STREAMSPACE_LABELS: 'gpu=yes, disk=' }, '/srv').labels).toEqual({
+      gpu: 'yes',
+      disk: '',
+    });
     expect(readConfig({ ...GOOD, ...given, LOG_FORMAT: 'JSON' }, '/srv')).toMatchObject({
       maxCpu: 100,
       maxMemory: 256,

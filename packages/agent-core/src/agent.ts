@@ -66,6 +66,8 @@ export interface AgentOptions {
   apiKey: string;
   platform: Platform;
   region?: string;
+  /** What sessions may ask of an agent, for example `{gpu: 'yes'}`. @default none */
+  labels?: Readonly<Record<string, string>>;
   /**
    * What the control plane is told. Starts and wakes past `maxSessions` fail with `capacity_exhausted`; cores and GB are
    * for the control plane to mind. 0 means unlimited. @default {maxSessions: 0}

@@ -34,6 +34,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     apiKey: options.apiKey,
     platform: options.platform,
     region: options.region,
+    labels: labelsOf(options),
     capacity: capacityOf(options),
     election: options.election ?? alwaysLeader(),
     reconnect: { first, longest, superseded: time('reconnect.superseded', superseded, 0) },
@@ -60,6 +61,21 @@ function whole(name: string, value: number, least: number, most: number): number
 function time(name: string, value: number, least: number): number {
   if (value >= least && value <= LONGEST_MS) return value;
   throw new RangeError(`${name} must be a time from ${least} to ${LONGEST_MS} ms, not ${value}`);
+}
+
+/** Labels of one agent. */
+const MOST_LABELS = 64;
+
+function labelsOf({ labels = {} }: AgentOptions): ResolvedAgentOptions['labels'] {
+  const entries = Object.entries(labels);
+  if (entries.length > MOST_LABELS)
+    throw new RangeError(`labels must be at most ${MOST_LABELS}, not ${entries.length}`);
+  for (const [name, value] of entries)
+    if (name.length < 1 || name.length > 255 || typeof value !== 'string' || value.length > 255)
+      throw new RangeError(
+        `labels.${name.slice(0, 80)} must be a text of at most 255 characters, with a name of 1 to 255`,
+      );
+  return labels;
 }
 
 function capacityOf({ capacity = { maxSessions: 0 } }: AgentOptions): ResolvedAgentOptions['capacity'] {

@@ -26,7 +26,7 @@ export async function register(
         region: options.region,
         capacity: options.capacity,
         // Said either way: what the control plane keeps of an earlier registration is replaced.
-        metadata: { isolated: options.platform.capabilities.isolated ?? true },
+        metadata: { isolated: options.platform.capabilities.isolated ?? true, labels: options.labels },
       }),
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
     });

@@ -55,15 +55,15 @@ const start = (commandId: string, sessionId: string) =>
   }) as const;
 
 describe('an agent', () => {
-  it('says in its registration whether its sessions are isolated', async () => {
+  it('says in its registration whether its sessions are isolated, and its labels', async () => {
     const platform = memoryPlatform();
     Object.assign(platform, { capabilities: { ...platform.capabilities, isolated: false } });
-    startAgent({ platform });
+    startAgent({ platform, labels: { gpu: 'yes' } });
     startAgent();
     await nextSocket(1);
     expect(controlPlane.registrations).toMatchObject([
-      { agentId: 'agent-1', metadata: { isolated: false } },
-      { agentId: 'agent-1', metadata: { isolated: true } },
+      { agentId: 'agent-1', metadata: { isolated: false, labels: { gpu: 'yes' } } },
+      { agentId: 'agent-1', metadata: { isolated: true, labels: {} } },
     ]);
   });
 

@@ -70,10 +70,10 @@ export interface Client {
     stop(id: string, options?: CallOptions): Promise<Session>;
     /**
      * Ends what runs in it and keeps its home. The session passes to `hibernated`.
-     * Fails with `wrong_state` where it is not running, and with `not_supported` where its platform can't.
+     * Fails with `session_state` where it is not running, and with `not_supported` where its platform can't.
      */
     hibernate(id: string, options?: CallOptions): Promise<Session>;
-    /** Starts a hibernated session again, on its home. Fails with `wrong_state` where it is not hibernated. */
+    /** Starts a hibernated session again, on its home. Fails with `session_state` where it is not hibernated. */
     wake(id: string, options?: CallOptions): Promise<Session>;
     /** What happened to it, the oldest first. */
     events(id: string, options?: CallOptions): Promise<SessionEvent[]>;
