@@ -20,6 +20,7 @@ export default defineConfig({
       ...apps.map((name) => project(`app-${name}`, [`apps/${name}/test/**/*.test.ts`])),
       project('repository', ['tests/repository/**/*.test.ts']),
       project('integration', ['tests/integration/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('chaos', ['tests/chaos/**/*.test.ts'], { testTimeout: 60_000 }),
       project('real-vnc', ['tests/real-vnc/**/*.test.ts'], { testTimeout: 120_000 }),
       project('browser', ['tests/browser/**/*.test.ts'], { testTimeout: 120_000 }),
       project('newcomer', ['tests/newcomer/**/*.test.ts'], { testTimeout: 300_000 }),

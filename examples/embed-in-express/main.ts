@@ -34,7 +34,7 @@ controlPlane.attach(server, { path: '/vdi' });
 await new Promise<void>((resolve) => server.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1', resolve));
 const { port } = server.address() as AddressInfo;
 
-const platform = localPlatform({ dataFolder });
+const platform = localPlatform({ dataFolder, xDesktops: false });
 const agent = createAgent({
   agentId: 'this-machine',
   apiKey: await controlPlane.agents.issueKey('this-machine'),

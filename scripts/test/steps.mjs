@@ -33,8 +33,16 @@ export const steps = [
   {
     name: 'integration',
     budgetS: 360,
+    needs: ['tigervnc-standalone-server', 'openbox', 'xterm'],
     // One file at a time: some compare speeds within a run.
     run: (context) => runProjects(['integration'], context, ['--no-file-parallelism']),
+  },
+  {
+    // Processes that are killed and databases that go away, under load.
+    name: 'chaos',
+    budgetS: 180,
+    needs: ['postgresql', 'pgbouncer'],
+    run: (context) => runProjects(['chaos'], context, ['--no-file-parallelism']),
   },
   {
     // VNC software that others wrote.

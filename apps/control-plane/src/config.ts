@@ -16,6 +16,10 @@ export interface ExternalDatabase {
   readonly user: string;
   readonly password: string | undefined;
   readonly maxConnections: number;
+  /** Connections that are kept while nobody uses them. */
+  readonly minConnections: number;
+  /** Age at which a connection is replaced, in ms; 0 is never. */
+  readonly connectionLifetimeMs: number;
 }
 
 /** Everything that the environment says, read once. */
@@ -33,6 +37,17 @@ export interface Config {
   readonly heartbeatTimeoutMs: number;
   readonly vncIdleTimeoutMs: number;
   readonly allowedOrigins: readonly string[];
+  readonly capacityWaitMs: number;
+  /** 0 means unlimited. */
+  readonly maxSessionsPerUser: number;
+  readonly unisolatedAgents: 'admins' | 'everyone';
+  readonly retention: {
+    readonly commandsDays: number;
+    readonly eventsDays: number;
+    readonly auditDays: number;
+  };
+  /** The VNC server of X desktops by its name or path, or `off`. Absent: Xtigervnc where it is installed. */
+  readonly xvnc: string | undefined;
 }
 
 /**
@@ -43,6 +58,8 @@ export interface Config {
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, folder: string): Config {
   const text = (name: string, fallback: string) => env[name] || fallback;
+  const number = (name: string, fallback: string, least: number) =>
+    wholeNumber(name, text(name, fallback), least, 1_000_000);
   const externalDatabase = env['DB_HOST'] ? readDatabase(env['DB_HOST'], env) : undefined;
   return {
     ...readPlace(env, folder),
@@ -57,20 +74,38 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fo
     ),
     vncIdleTimeoutMs: duration('VNC_PROXY_TIMEOUT', text('VNC_PROXY_TIMEOUT', '5m'), 0),
     allowedOrigins: readOrigins(text('STREAMSPACE_ALLOWED_ORIGINS', '')),
+    capacityWaitMs: duration('STREAMSPACE_CAPACITY_WAIT', text('STREAMSPACE_CAPACITY_WAIT', '5m'), 1_000),
+    maxSessionsPerUser: number('STREAMSPACE_MAX_SESSIONS_PER_USER', '0', 0),
+    unisolatedAgents: readUnisolated(text('STREAMSPACE_UNISOLATED_AGENTS', 'admins')),
+    retention: {
+      commandsDays: number('STREAMSPACE_COMMANDS_DAYS', '7', 1),
+      eventsDays: number('STREAMSPACE_EVENTS_DAYS', '30', 1),
+      auditDays: number('STREAMSPACE_AUDIT_DAYS', '365', 1),
+    },
+    xvnc: env['STREAMSPACE_XVNC'] || undefined,
   };
+}
+
+function readUnisolated(value: string): 'admins' | 'everyone' {
+  if (value === 'admins' || value === 'everyone') return value;
+  throw new ConfigError('STREAMSPACE_UNISOLATED_AGENTS', value, 'allowed are admins and everyone');
 }
 
 function readDatabase(host: string, env: Readonly<Record<string, string | undefined>>): ExternalDatabase {
   const user = env['DB_USER'];
   if (!user)
     throw new ConfigError('DB_USER', '', 'missing; with DB_HOST the name of a PostgreSQL user is needed');
+  const maxConnections = wholeNumber('DB_MAX_OPEN_CONNS', env['DB_MAX_OPEN_CONNS'] || '25', 1, 10_000);
+  const idle = wholeNumber('DB_MAX_IDLE_CONNS', env['DB_MAX_IDLE_CONNS'] || '5', 0, 10_000);
   return {
     host,
     user,
     port: wholeNumber('DB_PORT', env['DB_PORT'] || '5432', 1, 65_535),
     name: env['DB_NAME'] || 'streamspace',
     password: env['DB_PASSWORD'] || undefined,
-    maxConnections: wholeNumber('DB_MAX_OPEN_CONNS', env['DB_MAX_OPEN_CONNS'] || '25', 1, 10_000),
+    maxConnections,
+    minConnections: Math.min(idle, maxConnections),
+    connectionLifetimeMs: duration('DB_CONN_MAX_LIFETIME', env['DB_CONN_MAX_LIFETIME'] || '5m', 0),
   };
 }
 

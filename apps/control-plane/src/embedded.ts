@@ -11,7 +11,9 @@ import { checkPort, ConfigError } from './early/place.mjs';
 import { keepRunning } from './keep-running.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
+import { X_DESKTOPS_LABEL } from './templates.js';
 import { readSecretFile, writeSecretFile } from './secret-file.js';
+import { xDesktopsHere, xDesktopsNotice } from './x-desktops.js';
 
 /** The agent of this process, as the API shows it. */
 const AGENT_ID = 'local';
@@ -23,7 +25,7 @@ const SHOWN_CHARS = 300;
 const WAIT_FOR_AGENT_MS = 10_000;
 
 /**
- * Everything in one process and one folder: PGlite in `db`, sessions' homes in `homes`, the secrets beside them,
+ * Everything in one process and one folder: PGlite in `db`, sessions in `homes` and `sessions`, the secrets beside them,
  * and an agent for this machine that dials in as any other would.
  */
 export async function embeddedMode(start: Start): Promise<Mode> {
@@ -89,11 +91,15 @@ export function ownSecret(dataFolder: string): string {
 /** Starts the agent and resolves once it is connected, or has had its time. */
 async function beginAgent(start: Start, controlPlane: ControlPlane, port: number): Promise<void> {
   const { config, log, closing, stop } = start;
+  const xDesktops = xDesktopsHere(config);
   const platform = localPlatform({
     dataFolder: config.dataFolder,
+    xDesktops,
     onError: (error, where) => log.error(`Local desktop, ${where}: ${describeError(error)}`),
   });
   closing.add('the local platform', () => platform.close?.());
+
+  if (xDesktops) log.info(xDesktopsNotice(config));
 
   const ending = new AbortController();
   const waiting = new AbortController();
@@ -110,6 +116,9 @@ async function beginAgent(start: Start, controlPlane: ControlPlane, port: number
         controlPlaneUrl: `ws://${dialableHost(config.host)}:${port}`,
         platform,
         region: 'local',
+        ...(xDesktops && { labels: X_DESKTOPS_LABEL }),
+        // Desktops start in this process: more at once would only make each of them slower.
+        parallelCommands: 4,
         onEvent: (event) => {
           if (event.type === 'connected') waiting.abort();
           logAgentEvent(event, start);
@@ -123,7 +132,7 @@ async function beginAgent(start: Start, controlPlane: ControlPlane, port: number
   });
 
   await aborted(AbortSignal.any([waiting.signal, stop, AbortSignal.timeout(WAIT_FOR_AGENT_MS)]));
-  if (waiting.signal.aborted) log.info(`Agent ${AGENT_ID} connected; desktops run on this machine, built in`);
+  if (waiting.signal.aborted) log.info(`Agent ${AGENT_ID} connected; desktops run on this machine`);
   else if (!stop.aborted)
     log.warn(`Agent ${AGENT_ID} did not connect within ${WAIT_FOR_AGENT_MS / 1000} s; it goes on trying`);
 }
@@ -141,6 +150,9 @@ async function newAgentKey(dataFolder: string, controlPlane: ControlPlane): Prom
 function logAgentEvent(event: AgentEvent, { log, stop }: Start): void {
   if (event.type === 'disconnected' && !stop.aborted)
     log.warn(`Local agent disconnected (${event.reason}); reconnect in ${event.retryInMs} ms`);
+  else if (event.type === 'heartbeat_late')
+    log.warn(`Local agent: a heartbeat was ${event.lateMs} ms late; this machine is busy`);
+  else if (event.type === 'session') log.info(`Session ${event.sessionId}, ${event.kind}: ${event.message}`);
   else if (event.type === 'command_done' && !event.ok)
     log.warn(
       `Local agent could not carry out command ${event.commandId}: ${event.detail ?? 'no reason given'}`,

@@ -32,6 +32,18 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
         return log.warn(`Login refused for ${event.username} (${event.code})`);
       case 'session_created':
         return log.info(`Session ${event.sessionId} created for ${event.user} on agent ${event.agentId}`);
+      case 'session_waiting':
+        return log.info(`Session ${event.sessionId} of ${event.user} waits for an agent that can take it`);
+      case 'session_placed':
+        return event.agentId === null
+          ? log.warn(`Session ${event.sessionId} of ${event.user} found no agent in time`)
+          : log.info(`Session ${event.sessionId} of ${event.user} placed on agent ${event.agentId}`);
+      case 'session_hibernating':
+        return log.info(`Session ${event.sessionId} is to hibernate (${event.user})`);
+      case 'session_waking':
+        return log.info(`Session ${event.sessionId} is to wake (${event.user})`);
+      case 'session_event':
+        return log.debug(`Session ${event.sessionId}, ${event.kind}: ${event.message}`);
       case 'session_stopping':
         return log.info(`Session ${event.sessionId} is to stop (${event.user})`);
       case 'session_reconciled':

@@ -15,7 +15,12 @@ export async function externalMode(
     database: server.name,
     user: server.user,
     ...(server.password !== undefined && { password: server.password }),
+    // A database that stands still is one that is away: requests are told so before their callers give up.
+    connectTimeoutMs: 3_000,
+    statementTimeoutMs: 10_000,
     maxConnections: server.maxConnections,
+    minConnections: server.minConnections,
+    maxLifetimeSeconds: Math.ceil(server.connectionLifetimeMs / 1000),
     onError: (error) => log.warn(`A database connection broke: ${describeError(error)}`),
   });
   closing.add('the database', () => database[Symbol.asyncDispose]());

@@ -11,6 +11,7 @@ import { lastHandlers } from './last-handlers.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
 import { templates } from './templates.js';
+import { xDesktopsHere } from './x-desktops.js';
 import { hasPage, securityHeaders, webFolder, webUi } from './web.js';
 
 /**
@@ -37,9 +38,15 @@ export async function startServer(start: Start): Promise<string> {
     database: mode.database,
     jwtSecret: mode.jwtSecret,
     podName: config.podName,
-    templates,
+    templates: templates({
+      xDesktops: config.externalDatabase !== undefined || xDesktopsHere(config) !== false,
+    }),
     vncIdleTimeoutMs: config.vncIdleTimeoutMs,
     allowedOrigins: config.allowedOrigins,
+    capacityWaitMs: config.capacityWaitMs,
+    maxSessionsPerUser: config.maxSessionsPerUser,
+    unisolatedAgents: config.unisolatedAgents,
+    retention: config.retention,
     hub: {
       heartbeatTimeoutMs: config.heartbeatTimeoutMs,
       heartbeatIntervalMs: Math.min(10_000, Math.floor(config.heartbeatTimeoutMs / 3)),

@@ -18,6 +18,10 @@ describe('without any variable', () => {
       heartbeatTimeoutMs: 30_000,
       vncIdleTimeoutMs: 300_000,
       allowedOrigins: [],
+      capacityWaitMs: 300_000,
+      maxSessionsPerUser: 0,
+      unisolatedAgents: 'admins',
+      retention: { commandsDays: 7, eventsDays: 30, auditDays: 365 },
     });
     expect(config.podName).not.toBe('');
   });
@@ -40,6 +44,8 @@ describe('with DB_HOST', () => {
         user: 'desk',
         password: 'p',
         maxConnections: 25,
+        minConnections: 5,
+        connectionLifetimeMs: 300_000,
       },
     });
   });
@@ -57,6 +63,9 @@ describe('a value that is not allowed', () => {
     ['PORT', '99999', 'a whole number from 0 to 65535'],
     ['PORT', '8080a', 'a whole number'],
     ['HOST', 'a host', 'an address of this machine'],
+    ['STREAMSPACE_UNISOLATED_AGENTS', 'all', 'admins and everyone'],
+    ['STREAMSPACE_MAX_SESSIONS_PER_USER', '-1', 'a whole number from 0'],
+    ['STREAMSPACE_EVENTS_DAYS', '0', 'a whole number from 1'],
     ['LOG_LEVEL', 'loud', 'debug, info, warn, error'],
     ['AGENT_HEARTBEAT_TIMEOUT', '30', 'a duration, of 3s or more, for example 30s'],
     ['AGENT_HEARTBEAT_TIMEOUT', '1s', 'of 3s or more'],

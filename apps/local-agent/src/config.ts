@@ -31,6 +31,8 @@ export interface Config {
   readonly healthPort: number | undefined;
   /** Absolute. */
   readonly dataFolder: string;
+  /** The VNC server of X desktops by its name or path, or `off`. Absent: Xtigervnc where it is installed. */
+  readonly xvnc: string | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -58,6 +60,7 @@ export function readConfig(env: Environment, folder: string): Config {
     healthHost: env['HEALTH_HOST'] || '127.0.0.1',
     healthPort: readPort(env),
     dataFolder: resolve(folder, env['STREAMSPACE_DATA_DIR'] || '.streamspace'),
+    xvnc: env['STREAMSPACE_XVNC'] || undefined,
     logLevel: readChoice(env, 'LOG_LEVEL', LOG_LEVELS, 'info'),
     logFormat: readChoice(env, 'LOG_FORMAT', LOG_FORMATS, 'text'),
   };

@@ -4,6 +4,7 @@ import { ConfigError, readConfig, type Config } from './config.js';
 import { describeEvent } from './events.js';
 import { startHealthServer, type HealthServer } from './health-server.js';
 import { createLog } from './log.js';
+import { X_DESKTOPS_LABEL, xDesktopsHere } from './x-desktops.js';
 
 /** Starts that are under way at once: they are work of this machine, and of this process where desktops are built in. */
 const PARALLEL_COMMANDS = 4;
@@ -22,7 +23,10 @@ async function main(config: Config): Promise<void> {
   log('info', `Agent ID: ${agentId}`, { agentId });
   const onError = (error: unknown, where: string) =>
     log('error', `${where}: ${error instanceof Error ? error.message : String(error)}`, { agentId, where });
-  const platform = localPlatform({ dataFolder: config.dataFolder, onError });
+  const xDesktops = xDesktopsHere(config.xvnc);
+  const platform = localPlatform({ dataFolder: config.dataFolder, xDesktops, onError });
+  if (xDesktops)
+    log('warn', `X desktops run as this agent's user, with access to all of its files`, { agentId });
   const agent = createAgent({
     agentId,
     controlPlaneUrl: config.controlPlaneUrl,
@@ -30,7 +34,7 @@ async function main(config: Config): Promise<void> {
     platform,
     capacity: { maxSessions: config.maxSessions, maxCpu: config.maxCpu, maxMemory: config.maxMemory },
     ...(config.region !== undefined && { region: config.region }),
-    labels: config.labels,
+    labels: { ...(xDesktops && X_DESKTOPS_LABEL), ...config.labels },
     parallelCommands: PARALLEL_COMMANDS,
     idleAfterMs: config.idleAfterMs,
     usageIntervalMs: config.usageIntervalMs,

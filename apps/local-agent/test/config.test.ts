@@ -20,6 +20,7 @@ describe('the agent’s variables', () => {
       healthHost: '127.0.0.1',
       healthPort: undefined,
       dataFolder: '/srv/.streamspace',
+      xvnc: undefined,
       logLevel: 'info',
       logFormat: 'text',
     });

@@ -46,6 +46,26 @@ export interface ControlPlaneOptions {
   allowedOrigins?: readonly string[];
   /** How long a command may take before it fails, in ms. @default 120_000 */
   commandTimeoutMs?: number;
+  /** Longest wait of a session that was asked for with `waitForCapacity`, in ms; then it fails. @default 300_000 */
+  capacityWaitMs?: number;
+  /** How many sessions that have not ended a user may have; 0 is unlimited. @default 0 */
+  maxSessionsPerUser?: number;
+  /**
+   * Whose sessions may go to agents that cannot keep sessions apart from each other and from the agent itself
+   * (`metadata.isolated` of their registration is `false`).
+   *
+   * @default 'admins'
+   */
+  unisolatedAgents?: 'admins' | 'everyone';
+  /** How long what is over is kept, in days, from 1. */
+  retention?: {
+    /** Commands that have an outcome. @default 7 */
+    commandsDays?: number;
+    /** Events of sessions. @default 30 */
+    eventsDays?: number;
+    /** What administrators did, and who logged in. @default 365 */
+    auditDays?: number;
+  };
   /** Timing and limits of the hub. */
   hub?: HubTiming;
   /** How replicas find each other. @default the hub's memory backend: one replica */

@@ -9,6 +9,7 @@ import { LoginThrottle } from './auth/throttle.js';
 import { Tickets } from './auth/tickets.js';
 import type { ControlPlane, ControlPlaneOptions } from './control-plane.js';
 import type { Wakeups } from './domain/ports.js';
+import { Placer } from './domain/placer.js';
 import { Reconciler } from './domain/reconciler.js';
 import { SessionWaits } from './domain/session-waits.js';
 import { Sessions } from './domain/sessions.js';
@@ -19,12 +20,16 @@ import type { Services } from './http/services.js';
 import { Upgrades } from './http/upgrades.js';
 import { ViewerEndpoint } from './http/viewer-endpoint.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
+import { DatabaseError } from './stores/database-error.js';
 import { extendDeadlines } from './stores/command-queue.js';
 import { migrate } from './stores/migrate.js';
+import { deleteOld } from './stores/retention.js';
 import { createStores, type Stores } from './stores/stores.js';
 
 /** An agent counts as offline when it was silent for this many times the hub's own limit. */
 const STALE_FACTOR = 2;
+/** How long the database may take for the answer that says that it is there, in ms. Past it this replica is not ready. */
+const READY_MS = 2_000;
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 30_000;
 
 /**
@@ -36,22 +41,29 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
   const options = resolveOptions(given);
   const { database, onEvent, onError, podName } = options;
   const waits = new SessionWaits();
+  let hub: AgentHub | undefined = undefined;
+  let placer: Placer | undefined = undefined;
+  const changed = (sessionId: string): void => {
+    waits.changed(sessionId);
+    placer?.kick();
+  };
   const stores = createStores({
     database,
     podName,
     commandTimeoutMs: options.commandTimeoutMs,
     staleAfterMs: STALE_FACTOR * (options.hub.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS),
-    onSessionChanged: (sessionId) => waits.changed(sessionId),
+    heldAgents: () => new Set(hub?.agents().map(({ agentId }) => agentId)),
+    onSessionChanged: changed,
   });
   await prepare(options, stores);
 
-  let hub: AgentHub | undefined = undefined;
   const wakeups: Wakeups = {
-    sessionChanged: (sessionId) => waits.changed(sessionId),
+    sessionChanged: changed,
     commandsWaiting: (agentId) => hub?.wake(agentId),
   };
   const reconciler = new Reconciler({ sessions: stores.sessions, wakeups, onEvent });
-  hub = startHub(options, stores, reconciler);
+  hub = startHub(options, stores, reconciler, () => placer?.kick());
+  placer = new Placer({ sessions: stores.sessions, wakeups, onEvent, onError });
 
   const services = createServices(options, stores, wakeups);
   const viewers = new ViewerEndpoint({
@@ -64,11 +76,20 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     waitMs: options.viewerWaitMs,
   });
   const upgrades = new Upgrades(services, hub, viewers);
-  const stopHousekeeping = keepHouse([stores.tickets.deleteExpired, stores.logins.deleteExpired], onError);
+  const stopHousekeeping = keepHouse(
+    [
+      stores.tickets.deleteExpired,
+      stores.logins.deleteExpired,
+      stores.agents.copyHeartbeats,
+      async () => void (await deleteOld(database, options.retention)),
+    ],
+    onError,
+  );
 
   let closing: Promise<void> | undefined;
-  const close = async (running: AgentHub): Promise<void> => {
+  const close = async (running: AgentHub, placing: Placer): Promise<void> => {
     upgrades.close();
+    await placing.close();
     await viewers.close();
     await running[Symbol.asyncDispose]();
     await stopHousekeeping();
@@ -82,7 +103,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     hub,
     setup: { issueLink: () => services.setup.issueLink() },
     agents: { issueKey: (agentId) => services.agentKeys.issue(agentId) },
-    [Symbol.asyncDispose]: () => (closing ??= close(hub)),
+    [Symbol.asyncDispose]: () => (closing ??= close(hub, placer)),
   };
 }
 
@@ -94,11 +115,18 @@ async function prepare(options: ResolvedOptions, stores: Stores): Promise<void> 
   await extendDeadlines(options.database, Date.now() + options.commandTimeoutMs);
 }
 
-function startHub(options: ResolvedOptions, stores: Stores, reconciler: Reconciler): AgentHub {
+function startHub(
+  options: ResolvedOptions,
+  stores: Stores,
+  reconciler: Reconciler,
+  onRoom: () => void,
+): AgentHub {
   const { podName, backend, onEvent, onError } = options;
-  const onHubEvent = (event: HubEvent): Promise<void> | void => {
+  const onHubEvent = async (event: HubEvent): Promise<void> => {
     switch (event.type) {
       case 'agent_online':
+        onRoom();
+        return onEvent(event);
       case 'agent_offline':
         return onEvent(event);
       case 'inventory':
@@ -106,7 +134,7 @@ function startHub(options: ResolvedOptions, stores: Stores, reconciler: Reconcil
       case 'session_status':
         return reconciler.status(event);
       case 'session_event':
-        return onEvent(event);
+        if (await stores.events.append(event)) onEvent(event);
     }
   };
   try {
@@ -145,14 +173,37 @@ function createServices(options: ResolvedOptions, stores: Stores, wakeups: Wakeu
     accessTokens,
     logins,
     setup: new Setup({ users: stores.users, store: stores.setup, passwords, logins, onEvent }),
-    sessions: new Sessions({ sessions: stores.sessions, templates: stores.templates, wakeups, onEvent }),
+    sessions: new Sessions({
+      sessions: stores.sessions,
+      templates: stores.templates,
+      wakeups,
+      onEvent,
+      capacityWaitMs: options.capacityWaitMs,
+      maxSessionsPerUser: options.maxSessionsPerUser,
+      unisolatedAgents: options.unisolatedAgents,
+    }),
+    events: stores.events,
+    audit: stores.audit,
     templates: stores.templates,
     agents: stores.agents,
     agentKeys: new AgentKeys(stores.agents, deriveKey(options.agentKeySecret, 'agent-keys')),
     tickets: new Tickets(stores.tickets),
     allowedOrigins: options.allowedOrigins,
-    ready: async () => void (await database.query('select 1')),
+    ready: () => answersWithin(database, READY_MS),
     onEvent,
     onError,
   };
+}
+
+async function answersWithin(database: ResolvedOptions['database'], ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new DatabaseError('timeout', `the database did not answer within ${ms} ms`);
+    timer = setTimeout(() => reject(error), ms);
+  });
+  try {
+    await Promise.race([database.query('select 1'), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

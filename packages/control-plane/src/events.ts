@@ -24,13 +24,28 @@ export type ControlPlaneEvent =
       readonly user: string;
       readonly agentId: string;
     }
+  | {
+      /** No agent can take the session now; it waits for one. */
+      readonly type: 'session_waiting';
+      readonly sessionId: string;
+      readonly user: string;
+    }
+  | {
+      /** A session that waited has got an agent, or has waited for too long: then there is none. */
+      readonly type: 'session_placed';
+      readonly sessionId: string;
+      readonly user: string;
+      readonly agentId: string | null;
+    }
+  | { readonly type: 'session_hibernating'; readonly sessionId: string; readonly user: string }
+  | { readonly type: 'session_waking'; readonly sessionId: string; readonly user: string }
   | { readonly type: 'session_stopping'; readonly sessionId: string; readonly user: string }
   | {
       /** The reconciler changed something, because agent and database did not agree. */
       readonly type: 'session_reconciled';
       readonly sessionId: string;
       readonly agentId: string;
-      readonly action: 'restarted' | 'stop_sent' | 'terminated' | 'failed';
+      readonly action: 'restarted' | 'stop_sent' | 'terminated' | 'failed' | 'hibernated' | 'kept_running';
       readonly reason: string;
     }
   | {

@@ -3,6 +3,7 @@ import { isDnsLabel } from './domain/session.js';
 import type { Template, TemplateSeed } from './domain/template.js';
 import { ControlPlaneError } from './errors.js';
 import type { ControlPlaneEvent } from './events.js';
+import type { Retention } from './stores/retention.js';
 
 export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 'backend'> {
   readonly podName: string;
@@ -13,6 +14,10 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
   readonly viewerWaitMs: number;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly commandTimeoutMs: number;
+  readonly capacityWaitMs: number;
+  readonly maxSessionsPerUser: number;
+  readonly unisolatedAgents: 'admins' | 'everyone';
+  readonly retention: Retention;
   readonly hub: NonNullable<ControlPlaneOptions['hub']>;
   readonly onEvent: (event: ControlPlaneEvent) => void;
   readonly onError: (error: unknown, where: string) => void;
@@ -44,6 +49,14 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
     vncIdleTimeoutMs: duration('vncIdleTimeoutMs', given.vncIdleTimeoutMs, 300_000, 0),
     viewerWaitMs: duration('viewerWaitMs', given.viewerWaitMs, 20_000, 0),
     commandTimeoutMs: duration('commandTimeoutMs', given.commandTimeoutMs, 120_000, 1),
+    capacityWaitMs: duration('capacityWaitMs', given.capacityWaitMs, 300_000, 1),
+    maxSessionsPerUser: count('maxSessionsPerUser', given.maxSessionsPerUser, 0, 0),
+    unisolatedAgents: unisolated(given.unisolatedAgents),
+    retention: {
+      commandsDays: count('retention.commandsDays', given.retention?.commandsDays, 7, 1),
+      eventsDays: count('retention.eventsDays', given.retention?.eventsDays, 30, 1),
+      auditDays: count('retention.auditDays', given.retention?.auditDays, 365, 1),
+    },
     allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
     hub: given.hub ?? {},
     ...(given.backend && { backend: given.backend }),
@@ -82,6 +95,21 @@ function duration(name: string, value: number | undefined, fallback: number, lea
   if (value === undefined) return fallback;
   if (Number.isSafeInteger(value) && value >= least && value <= LONGEST_MS) return value;
   throw invalid(name, value, `a whole number of ms from ${least} to ${LONGEST_MS}`);
+}
+
+/** What an int4 holds; more than anybody has of anything here. */
+const LARGEST_COUNT = 2_147_483_647;
+
+function count(name: string, value: number | undefined, fallback: number, least: number): number {
+  if (value === undefined) return fallback;
+  if (Number.isSafeInteger(value) && value >= least && value <= LARGEST_COUNT) return value;
+  throw invalid(name, value, `a whole number from ${least} to ${LARGEST_COUNT}`);
+}
+
+function unisolated(value: unknown): 'admins' | 'everyone' {
+  if (value === undefined || value === 'admins') return 'admins';
+  if (value === 'everyone') return value;
+  throw invalid('unisolatedAgents', value, '"admins" or "everyone"');
 }
 
 function resolveOrigin(origin: string): string {

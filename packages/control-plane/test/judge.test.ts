@@ -51,6 +51,31 @@ describe('a judgement of an inventory', () => {
     expect(actions([entry('failed')], [session({ ...ended, state: 'terminated' })])).toEqual(stop);
   });
 
+  it('follows an agent that has hibernated a session, asked or not', () => {
+    const hibernated = [{ action: 'hibernated' }];
+    expect(actions([entry('hibernated')], [session()])).toEqual(hibernated);
+    expect(actions([entry('hibernated')], [session({ desired: 'hibernated' })])).toEqual(hibernated);
+    const asItShouldBe = session({ desired: 'hibernated', state: 'hibernated' });
+    expect(actions([entry('hibernated')], [asItShouldBe])).toEqual([]);
+  });
+
+  it('lets go on running what could not be hibernated, and starts nothing that was put away', () => {
+    const wanted = session({ desired: 'hibernated' });
+    expect(actions([entry('running')], [wanted])).toEqual([{ action: 'keep_running' }]);
+    const away = session({ desired: 'hibernated', state: 'hibernated' });
+    expect(actions([entry('running')], [away])).toEqual([{ action: 'keep_running' }]);
+    expect(actions([], [away])).toEqual([]);
+    expect(actions([entry('failed')], [away])).toEqual([]);
+    expect(actions([entry('hibernated', 1)], [wanted])).toEqual([]);
+  });
+
+  it('leaves alone what an earlier version looks after', () => {
+    const external = session({ desired: 'external' });
+    expect(actions([], [external])).toEqual([]);
+    expect(actions([entry('running')], [external])).toEqual([]);
+    expect(actions([entry('running')], [{ ...external, agentId: 'b' }])).toEqual([]);
+  });
+
   it('stops what belongs to another agent by now', () => {
     expect(actions([entry('running', 1)], [session({ agentId: 'b' })])).toEqual([
       { action: 'stop', heldGeneration: 1 },

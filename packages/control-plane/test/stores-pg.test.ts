@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pgDatabase, type PgDatabaseOptions } from '../src/pg/index.js';
 import type { Database } from '../src/index.js';
 import { migrate } from '../src/stores/migrate.js';
+import { MIGRATIONS } from '../src/stores/migrations/index.js';
 import { databaseSuite, storesSuite } from '../src/testing/index.js';
 import { requirePostgres, startPostgres, type Postgres } from './support/postgres.js';
 
@@ -36,12 +37,24 @@ describe.runIf(binaries)('on PostgreSQL', () => {
 
   databaseSuite(runner, () => connect());
   storesSuite(runner, () => connect());
+  describe('with prepared statements', () => {
+    storesSuite(runner, () => connect({ prepareStatements: true }));
+  });
 
   it('is migrated by two control planes that start at once on one database', async () => {
     const name = await server.createDatabase();
     const [one, two] = [await connect({ database: name }), await connect({ database: name })];
     const applied = await Promise.all([migrate(one), migrate(two)]);
-    expect(applied.flat()).toEqual(['0001_first']);
+    expect(applied.flat().sort()).toEqual(MIGRATIONS.map(({ version }) => version));
+  });
+
+  it('prepares statements when it is told to, a bounded number of them', async () => {
+    const database = await connect({ prepareStatements: true, maxConnections: 1 });
+    for (let round = 0; round < 2; round++)
+      for (let at = 0; at < 250; at++)
+        expect((await database.query(`select $1::int + ${at} as sum`, [1])).rows).toEqual([{ sum: at + 1 }]);
+    const { rows } = await database.query('select count(*) as prepared from pg_prepared_statements');
+    expect(rows).toEqual([{ prepared: 200 }]);
   });
 
   it('gives up a statement past its time, alone and in a transaction, and goes on', async () => {
@@ -54,6 +67,14 @@ describe.runIf(binaries)('on PostgreSQL', () => {
       code: 'timeout',
     });
     expect((await database.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('lets a migration take longer than a statement may, and only that', async () => {
+    const database = await connect({ statementTimeoutMs: 300, maxConnections: 1 });
+    expect(await migrate(database, [{ version: 'slow', sql: 'select pg_sleep(1);' }])).toEqual(['slow']);
+    await expect(database.transaction((tx) => tx.query('select pg_sleep(5)'))).rejects.toMatchObject({
+      code: 'timeout',
+    });
   });
 
   it('leaves no setting behind on a connection', async () => {

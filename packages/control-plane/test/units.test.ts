@@ -6,7 +6,6 @@ import { Logins } from '../src/auth/logins.js';
 import { Passwords } from '../src/auth/passwords.js';
 import type { LoginStore, UserStore } from '../src/auth/ports.js';
 import { LoginThrottle } from '../src/auth/throttle.js';
-import { rankAgents, type AgentLoad } from '../src/domain/scheduling.js';
 import { SessionWaits } from '../src/domain/session-waits.js';
 import { isOriginAllowed } from '../src/http/origin.js';
 import { targetOf } from '../src/http/upgrades.js';
@@ -31,6 +30,12 @@ describe('options', () => {
       { allowedOrigins: ['https://desk.example/path'] },
       /allowedOrigins must be .* not "https:\/\/desk.example\/path"/,
     ],
+    [{ maxSessionsPerUser: -1 }, /maxSessionsPerUser must be a whole number from 0 to 2147483647, not -1/],
+    [{ retention: { auditDays: 0 } }, /retention\.auditDays must be a whole number from 1/],
+    [
+      { unisolatedAgents: 'nobody' as unknown as 'admins' },
+      /unisolatedAgents must be "admins" or "everyone", not "nobody"/,
+    ],
     [{ templates: [{ name: 'Not A Label' }] }, /templates\[\]\.name must be .* not "Not A Label"/],
     [{ database: undefined as unknown as Database }, /database must be a Database/],
   ])('are refused by name, value and what is allowed: %j', async (wrong, message) => {
@@ -54,36 +59,11 @@ describe('the package', () => {
     ]);
     expect(await names(import('../src/pg/index.js'))).toEqual(['pgDatabase']);
     expect(await names(import('../src/pglite/index.js'))).toEqual(['pgliteDatabase']);
-    expect(await names(import('../src/testing/index.js'))).toEqual(['databaseSuite', 'storesSuite']);
-  });
-});
-
-describe('placement', () => {
-  const agent = (more: Partial<AgentLoad>): AgentLoad => ({
-    agentId: 'a',
-    platform: 'local',
-    status: 'online',
-    maxSessions: 10,
-    sessions: 0,
-    ...more,
-  });
-
-  it('prefers the agent that is used least', () => {
-    const agents = [agent({ agentId: 'a', sessions: 5 }), agent({ agentId: 'b', sessions: 1 })];
-    expect(rankAgents(agents, undefined).map(({ agentId }) => agentId)).toEqual(['b', 'a']);
-  });
-
-  it('says of each agent why it cannot', () => {
-    const agents = [
-      agent({ agentId: 'away', status: 'offline' }),
-      agent({ agentId: 'full', sessions: 10 }),
-      agent({ agentId: 'other', platform: 'docker' }),
-      agent({ agentId: 'leaving', status: 'draining' }),
-    ];
-    expect(() => rankAgents(agents, 'local')).toThrow(
-      'away: it is offline; full: it is full (10 of 10 sessions); other: its platform is docker, not local; leaving: it is draining.',
-    );
-    expect(() => rankAgents([], undefined)).toThrow('No agent has been added yet.');
+    expect(await names(import('../src/testing/index.js'))).toEqual([
+      'databaseSuite',
+      'openFixtures',
+      'storesSuite',
+    ]);
   });
 });
 

@@ -91,14 +91,12 @@ describe('a viewer', () => {
     expect(server.errors).toEqual([]);
   });
 
-  it('gets no ticket for watching alone, which no agent takes yet', async () => {
+  it('that may only watch says so to the agent, which holds it to that', async () => {
     await start();
-    const { status, body } = await client.send('POST', '/api/v1/sessions/s/tickets', { mode: 'view' });
-    expect(status).toBe(422);
-    expect(body).toMatchObject({
-      code: 'invalid_field',
-      detail: 'mode must be "control", not "view": agents take nothing else yet.',
-    });
+    const { opened } = view(await ticket('view'));
+    await opened;
+    await desktop();
+    expect(agent.opened[0]).toMatchObject({ policy: { role: 'view' } });
   });
 
   it('needs a ticket, for this session, that was not used before', async () => {

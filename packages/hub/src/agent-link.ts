@@ -11,46 +11,35 @@ import {
   type AgentPayloads,
   type ControlMessage,
 } from '@streamspace/protocol';
-import { createTunnel, type ByteChannel, type CreditBudget, type Tunnel } from '@streamspace/vnc-tunnel';
+import { createTunnel, type ByteChannel, type Tunnel } from '@streamspace/vnc-tunnel';
 import { webSocketLink } from '@streamspace/vnc-tunnel/node';
 import type { WebSocket } from 'ws';
 import { Dispatcher } from './dispatcher.js';
 import type { OpenStreamRequest } from './hub.js';
 import { HubError, toHubError } from './errors.js';
-import type { ResolvedHubOptions } from './options.js';
-import type { Outcome } from './ports.js';
+import { Inbox } from './inbox.js';
+import type { LinkOwner } from './link-owner.js';
+import { STALE_FRAMES, type StaleFrame } from './counters.js';
+import type { AgentReport, Outcome } from './ports.js';
+import { Reports } from './reports.js';
 import { SentLog } from './sent-log.js';
 
 /** Malformed messages that a connection may send before it is closed. */
 const MALFORMED_BUDGET = 5;
-/** Control messages that may wait to be handled; past it the connection is closed with `limitReached`. */
-const BACKLOG_MESSAGES = 1_024;
 /** How long an agent may take to say hello, in ms. */
 const HELLO_TIMEOUT_MS = 10_000;
 /** How long the far end may take to answer a close, in ms, before the socket is torn down. */
 const CLOSE_TIMEOUT_MS = 1_000;
-
-/** What a link asks of the hub that holds it. */
-export interface LinkOwner {
-  readonly options: ResolvedHubOptions;
-  /** Of this process: shared by the tunnels of all agents. */
-  readonly creditBudget: CreditBudget;
-  /** The claim went through: this is the agent's connection from now on. */
-  activated(link: AgentLink): Promise<void>;
-  /** The socket is down. Called once, for links that were activated. */
-  ended(link: AgentLink, reason: string): Promise<void>;
-  inventory(link: AgentLink, inventory: AgentPayloads['inventory']): Promise<void>;
-  status(link: AgentLink, status: AgentPayloads['status']): Promise<void>;
-  sessionEvent(link: AgentLink, event: AgentPayloads['session_event']): Promise<void>;
-}
-
+/** Why a connection is closed whose agent has a newer one. */
+export const SUPERSEDED = 'a newer connection of this agent took over';
 /**
  * One connection of one agent.
  *
  * greeting --hello, claim--> active --close, error or silence--> ended
  *     \--refused, timeout or malformed--------------------------> ended
  *
- * Control messages are handled one after the other; stream frames go to the tunnel at once.
+ * Control messages are handled one after the other, but for what is said of commands, which is written side by side;
+ * stream frames go to the tunnel at once. What comes on a connection that was replaced is counted and dropped.
  */
 export class AgentLink {
   readonly connectionId = randomUUID();
@@ -59,11 +48,17 @@ export class AgentLink {
   #status: 'greeting' | 'active' | 'ended' = 'greeting';
   #epoch = 0;
   #lastHeard = performance.now();
+  #report: AgentReport = { status: 'online', activeSessions: 0 };
+  #reportedAt = performance.now();
   #malformed = 0;
-  #backlog = 0;
-  #tail: Promise<void> = Promise.resolve();
+  readonly #inbox = new Inbox({
+    handle: (message) => this.#try(message),
+    onOverflow: (detail) => void this.close(CLOSE.limitReached, detail),
+  });
+  readonly #gone = new AbortController();
   #tunnel: Tunnel | undefined;
   #dispatcher: Dispatcher | undefined;
+  #reports: Reports | undefined;
   #endReason = 'the agent closed the connection';
   readonly #sent = new SentLog();
   readonly #socket: WebSocket;
@@ -104,6 +99,22 @@ export class AgentLink {
   /** How long nothing was heard of the agent, in ms. */
   silentMs(): number {
     return performance.now() - this.#lastHeard;
+  }
+
+  /** Reports the agent as alive when it was heard of and did not say so itself for a while. */
+  reportLiveness(): void {
+    const { options } = this.#owner;
+    if (this.#status !== 'active' || this.#lastHeard <= this.#reportedAt) return;
+    if (performance.now() - this.#reportedAt < options.heartbeatIntervalMs) return;
+    this.#heard(this.#report).catch((error: unknown) =>
+      options.onError(error, `reporting agent ${this.agentId} as alive`),
+    );
+  }
+
+  #heard(report: AgentReport): Promise<void> {
+    this.#report = report;
+    this.#reportedAt = performance.now();
+    return this.#owner.options.ownership.heard(this.agentId, this.#epoch, report);
   }
 
   send(message: ControlMessage): void {
@@ -164,22 +175,20 @@ export class AgentLink {
       this.#unreadable(error);
       return;
     }
-    if (this.#backlog >= BACKLOG_MESSAGES) {
-      void this.close(CLOSE.limitReached, `more than ${BACKLOG_MESSAGES} control messages are waiting`);
-      return;
+    this.#inbox.push(message);
+  }
+
+  /** Never rejects. */
+  async #try(message: AgentMessage): Promise<void> {
+    try {
+      if (this.#status !== 'ended') await this.#handle(message);
+    } catch (error) {
+      // The socket went down under it; the agent says it again on its next one.
+      if (this.#gone.signal.aborted && error === this.#gone.signal.reason) return;
+      this.#owner.options.onError(error, `handling ${message.type} of agent ${this.agentId}`);
+      // Without the claim nothing else can work; the agent connects again.
+      if (message.type === 'hello') void this.close(CLOSE.goingAway, 'the control plane cannot answer now');
     }
-    this.#backlog += 1;
-    this.#tail = this.#tail.then(async () => {
-      try {
-        if (this.#status !== 'ended') await this.#handle(message);
-      } catch (error) {
-        this.#owner.options.onError(error, `handling ${message.type} of agent ${this.agentId}`);
-        // Without the claim nothing else can work; the agent connects again.
-        if (message.type === 'hello') void this.close(CLOSE.goingAway, 'the control plane cannot answer now');
-      } finally {
-        this.#backlog -= 1;
-      }
-    });
   }
 
   #unreadable(error: unknown): void {
@@ -198,16 +207,21 @@ export class AgentLink {
       else void this.close(CLOSE.protocolError, `expected hello, not ${message.type}`);
       return;
     }
-    const { commands, ownership } = this.#owner.options;
+    const stale = STALE_FRAMES[message.type];
+    if (stale !== undefined && !this.#owner.isCurrent(this)) {
+      this.#owner.stale(stale);
+      return;
+    }
     switch (message.type) {
       case 'hello':
         void this.close(CLOSE.protocolError, 'hello may be said once');
         return;
-      case 'heartbeat':
-        return ownership.heard(this.agentId, this.#epoch, message.payload);
+      case 'heartbeat': {
+        const { status, activeSessions } = message.payload;
+        return this.#heard({ status, activeSessions });
+      }
       case 'ack':
-        this.#dispatcher?.acknowledged(message.payload.commandId);
-        return commands.acknowledge(message.payload.commandId, this.agentId);
+        return this.#acknowledged(message.payload.commandId);
       case 'complete': {
         const { commandId, result } = message.payload;
         return this.#finish(commandId, result ? { state: 'completed', result } : { state: 'completed' });
@@ -278,20 +292,35 @@ export class AgentLink {
       creditBudget: this.#owner.creditBudget,
       onError: options.onError,
     });
-    for (const { commandId, result } of hello.finished.completed)
-      await this.#finish(commandId, result ? { state: 'completed', result } : { state: 'completed' });
-    for (const { commandId, error, code } of hello.finished.failed)
-      await this.#finish(commandId, { state: 'failed', error, ...(code && { code }) });
-    // Not before its results are in: a command that is finished must not be handed out again.
+    const reports = new Reports({
+      agentId: this.agentId,
+      epoch: claim.epoch,
+      commands: options.commands,
+      signal: this.#gone.signal,
+      onError: options.onError,
+    });
+    this.#reports = reports;
+    // A command that is finished must not be handed out again, nor one that the agent is at.
+    await Promise.all([
+      ...hello.finished.completed.map(({ commandId, result }) =>
+        this.#finish(commandId, result ? { state: 'completed', result } : { state: 'completed' }),
+      ),
+      ...hello.finished.failed.map(({ commandId, error, code }) =>
+        this.#finish(commandId, { state: 'failed', error, ...(code && { code }) }),
+      ),
+    ]);
+    const resumed = await this.#resume(reports, hello.running);
+    if (this.#gone.signal.aborted) return;
     this.#dispatcher = new Dispatcher({
       agentId: this.agentId,
       epoch: claim.epoch,
-      running: new Set(hello.running),
+      resumed,
       commands: options.commands,
       window: options.commandWindow,
       ackTimeoutMs: options.ackTimeoutMs,
       send: (command) => {
         this.#sent.add(command.sessionId);
+        if (command.attempts > 1) this.#owner.redelivered();
         this.send({
           type: 'command',
           payload: {
@@ -314,12 +343,39 @@ export class AgentLink {
     this.pump();
   }
 
+  /** What the agent is at goes on; what has an outcome meanwhile, for example by its deadline, it is to stop at. */
+  async #resume(reports: Reports, running: readonly string[]): Promise<readonly string[]> {
+    const resumed = await reports.resume(running);
+    const open = new Set(resumed);
+    for (const commandId of running)
+      if (!open.has(commandId))
+        this.send({ type: 'cancel', payload: { commandId, reason: 'nobody waits for it any more' } });
+    return resumed;
+  }
+
+  async #acknowledged(commandId: string): Promise<void> {
+    this.#dispatcher?.acknowledged(commandId);
+    if ((await this.#reports?.acknowledge(commandId)) === 'stale') this.#superseded('ack');
+  }
+
   async #finish(commandId: string, outcome: Outcome): Promise<void> {
-    await this.#owner.options.commands.finish(commandId, this.agentId, outcome);
+    const verdict = await this.#reports?.finish(commandId, outcome);
+    if (verdict === undefined) return;
+    if (verdict === 'stale') {
+      this.#superseded('result');
+      return;
+    }
+    if (verdict === 'late') this.#owner.duplicateResult();
     // Only now may the agent forget it.
     this.send({ type: 'result_ack', payload: { commandId } });
     this.#dispatcher?.done(commandId);
     this.pump();
+  }
+
+  /** Another replica has the agent now, and this one had not heard of it. */
+  #superseded(frame: StaleFrame): void {
+    this.#owner.stale(frame);
+    void this.close(CLOSE.superseded, SUPERSEDED);
   }
 
   /** Sessions that a command was sent for after the first `position` commands of this connection. */
@@ -331,11 +387,12 @@ export class AgentLink {
     clearTimeout(this.#helloTimer);
     const wasActive = this.#status === 'active';
     this.#status = 'ended';
+    this.#gone.abort();
     this.#dispatcher?.close();
     this.#tunnel?.abort(
       new HubError('agent_not_connected', `the agent's connection is gone: ${this.#endReason}`, true),
     );
-    await this.#tail;
+    await this.#inbox.settled();
     if (wasActive) await this.#owner.ended(this, this.#endReason);
   }
 }

@@ -3,10 +3,12 @@ import type { Duplex } from 'node:stream';
 import { CLOSE, LIMITS, SUBPROTOCOL_V2 } from '@streamspace/protocol';
 import { creditBudget } from '@streamspace/vnc-tunnel';
 import { WebSocketServer } from 'ws';
-import { AgentLink, type LinkOwner } from './agent-link.js';
+import { AgentLink, SUPERSEDED } from './agent-link.js';
+import { Counters } from './counters.js';
 import { HubError } from './errors.js';
 import { EventLane } from './event-lane.js';
 import type { AgentHub, AgentHubOptions } from './hub.js';
+import type { LinkOwner } from './link-owner.js';
 import { resolveHubOptions } from './options.js';
 
 /**
@@ -46,6 +48,7 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
   const connections = new Set<AgentLink>();
   /** The current connection of each agent. */
   const links = new Map<string, AgentLink>();
+  const counters = new Counters();
   let disposed: Promise<void> | undefined;
 
   const owner: LinkOwner = {
@@ -56,7 +59,7 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
       // Claims may be answered in another order than they were made: the epoch says which connection is the newer.
       const [older, newer] = other && other.epoch > link.epoch ? [link, other] : [other, link];
       links.set(link.agentId, newer);
-      void older?.close(CLOSE.superseded, 'a newer connection of this agent took over');
+      void older?.close(CLOSE.superseded, SUPERSEDED);
       if (older === link) return;
       await options.backend.announce(link.agentId, link.epoch);
       void lane.emit({ type: 'agent_online', agentId: link.agentId, epoch: link.epoch });
@@ -73,8 +76,11 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
       }
       if (current) await lane.emit({ type: 'agent_offline', agentId, epoch, reason });
     },
+    isCurrent: (link) => links.get(link.agentId) === link,
+    stale: (frame) => counters.stale(frame),
+    duplicateResult: () => void (counters.duplicateResults += 1),
+    redelivered: () => void (counters.redeliveries += 1),
     async inventory(link, { position, sessions }) {
-      if (links.get(link.agentId) !== link) return;
       const changedSince = link.changedSince(position);
       await lane.emit({
         type: 'inventory',
@@ -86,33 +92,47 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
       link.pump();
     },
     async status(link, status) {
-      if (links.get(link.agentId) !== link) return;
       await lane.emit({ type: 'session_status', agentId: link.agentId, epoch: link.epoch, ...status });
     },
     async sessionEvent(link, event) {
-      if (links.get(link.agentId) !== link) return;
       await lane.emit({ type: 'session_event', agentId: link.agentId, epoch: link.epoch, ...event });
     },
   };
 
+  const stopWatching = options.ownership.onSuperseded?.(({ agentId, epoch }) => {
+    const link = links.get(agentId);
+    if (link?.epoch !== epoch) return;
+    counters.stale('heartbeat');
+    void link.close(CLOSE.superseded, SUPERSEDED);
+  });
   const stopListening = options.backend.onWake((agentId) => links.get(agentId)?.pump());
 
+  /** Hints may be lost; what they were about is found here, with one question for all agents. */
+  const findWaiting = async (): Promise<void> => {
+    if (links.size === 0) return;
+    const epochs = [...links.values()].map(({ agentId, epoch }) => ({ agentId, epoch }));
+    for (const agentId of await options.commands.waiting(epochs)) links.get(agentId)?.pump();
+  };
+  const expire = async (): Promise<void> => {
+    for (const command of await options.commands.expire(Date.now())) {
+      counters.expired += 1;
+      const link = links.get(command.agentId);
+      link?.expired(command.commandId);
+      // To be told to undo it.
+      link?.pump();
+    }
+  };
   let sweeping = false;
   const sweep = async (): Promise<void> => {
     for (const link of connections)
       if (link.silentMs() > options.heartbeatTimeoutMs)
         link.terminate(`nothing was heard for ${options.heartbeatTimeoutMs} ms`);
-    for (const link of links.values()) link.pump();
+    for (const link of links.values()) link.reportLiveness();
     if (sweeping) return;
     sweeping = true;
-    try {
-      for (const command of await options.commands.expire(Date.now()))
-        links.get(command.agentId)?.expired(command.commandId);
-    } catch (error) {
-      options.onError(error, 'expiring commands');
-    } finally {
-      sweeping = false;
-    }
+    await findWaiting().catch((error: unknown) => options.onError(error, 'looking for waiting commands'));
+    await expire().catch((error: unknown) => options.onError(error, 'expiring commands'));
+    sweeping = false;
   };
   const sweeper = setInterval(() => void sweep(), options.sweepIntervalMs);
   sweeper.unref();
@@ -120,11 +140,15 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
   const dispose = async (): Promise<void> => {
     clearInterval(sweeper);
     stopListening();
+    stopWatching?.();
     await Promise.all(
       [...connections].map((link) => link.close(CLOSE.goingAway, 'the control plane is stopping')),
     );
     await lane.settled();
     server.close();
+    await options.ownership
+      .flush?.()
+      .catch((error: unknown) => options.onError(error, 'writing what agents reported last'));
     await options.backend[Symbol.asyncDispose]();
   };
 
@@ -169,6 +193,7 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
         streams,
       }));
     },
+    counters: () => counters.snapshot(),
     disconnect(agentId, reason) {
       void links.get(agentId)?.close(CLOSE.goingAway, reason);
     },

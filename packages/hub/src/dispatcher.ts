@@ -3,8 +3,8 @@ import type { Command, CommandQueue } from './ports.js';
 export interface DispatcherOptions {
   agentId: string;
   epoch: number;
-  /** Commands that the agent said in its hello to be at: they are in flight without being sent again. */
-  running: ReadonlySet<string>;
+  /** Commands that the agent is at since an earlier connection: they are in flight without being sent again. */
+  resumed: readonly string[];
   commands: CommandQueue;
   /** Most commands in flight. */
   window: number;
@@ -32,6 +32,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    for (const commandId of options.resumed) this.#inFlight.set(commandId, undefined);
   }
 
   /** Asks the queue for commands until it has none or the window is full. Never rejects. */
@@ -55,14 +56,11 @@ export class Dispatcher {
   }
 
   async #round(): Promise<void> {
-    const { agentId, epoch, commands, running, window } = this.#options;
+    const { agentId, epoch, commands, window } = this.#options;
     while (!this.#closed && this.#inFlight.size < window) {
       const claimed = await commands.claim(agentId, epoch, window - this.#inFlight.size);
       if (this.#closed || claimed.length === 0) return;
-      for (const command of claimed) {
-        if (running.has(command.commandId)) this.#inFlight.set(command.commandId, undefined);
-        else this.#send(command);
-      }
+      for (const command of claimed) this.#send(command);
     }
   }
 

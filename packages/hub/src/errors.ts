@@ -5,6 +5,7 @@ export type HubErrorCode =
   | 'refused'
   | 'limit_reached'
   | 'timeout'
+  | 'stale_epoch'
   | 'closed';
 
 /** Thrown by the hub. Recognise it by `code`, not by `instanceof`. */

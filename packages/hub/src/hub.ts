@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { InventoryEntry, ObservedState, StreamPolicy } from '@streamspace/protocol';
 import type { ByteChannel } from '@streamspace/vnc-tunnel';
+import type { HubCounters } from './counters.js';
 import type { AgentOwnership, CommandQueue, HubBackend } from './ports.js';
 
 /** What the hub tells its owner. Events of one agent come in order, the next when the handler has settled. */
@@ -98,6 +99,8 @@ export interface AgentHub extends AsyncDisposable {
   openStream(request: OpenStreamRequest): Promise<ByteChannel>;
   /** Agents whose connection this replica holds. */
   agents(): readonly { agentId: string; epoch: number; connectedAt: number; streams: number }[];
+  /** What was counted since the hub was made. */
+  counters(): HubCounters;
   /** Closes an agent's connection, for example when its key was revoked. It may connect again. */
   disconnect(agentId: string, reason: string): void;
 }

@@ -1,6 +1,9 @@
 export {
   COMMAND_STATES,
+  INSTANCE_CHANGE_WINDOW_MS,
+  type AgentEpoch,
   type AgentOwnership,
+  type AgentReport,
   type Claim,
   type ClaimRequest,
   type Command,
@@ -11,6 +14,7 @@ export {
   type Outcome,
 } from './ports.js';
 export type { AgentHub, AgentHubOptions, HubEvent, OpenStreamRequest } from './hub.js';
+export type { HubCounters, StaleFrame } from './counters.js';
 export { HubError, type HubErrorCode } from './errors.js';
 export { createAgentHub } from './create-hub.js';
 export { memoryBackend } from './memory/backend.js';

@@ -95,6 +95,17 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+/** The queue's methods, to be replaced one by one. */
+const bound = (queue: CommandQueue): CommandQueue => ({
+  enqueue: (command) => queue.enqueue(command),
+  claim: (...claim) => queue.claim(...claim),
+  waiting: (agents) => queue.waiting(agents),
+  resume: (...resume) => queue.resume(...resume),
+  acknowledge: (...said) => queue.acknowledge(...said),
+  finish: (...said) => queue.finish(...said),
+  expire: (now) => queue.expire(now),
+});
+
 const restart = async (more: Partial<AgentHubOptions>): Promise<void> => {
   await hub[Symbol.asyncDispose]();
   server.close();
@@ -281,6 +292,178 @@ describe('an agent hub', () => {
     const { code, reason } = await agent.closed;
     expect(code).toBe(CLOSE.goingAway);
     expect(reason).toMatch(/^ключ отозван/);
+  });
+
+  it('drops and counts what a connection says that another replica has replaced, and closes it', async () => {
+    const ownership = memoryOwnership();
+    await restart({ ownership });
+    const { commandId } = await enqueue('desk-1');
+    const first = await dial();
+    first.say(hello());
+    await expect.poll(() => first.of('command')).toHaveLength(1);
+    // Another replica shares ownership and queue, and this one has not heard of it.
+    const here = { hub, server, url };
+    const shared = commands;
+    await start({ podName: 'pod-b', ownership, commands: shared });
+    const second = await dial();
+    second.say(hello());
+    await expect.poll(() => second.of('command')).toMatchObject([{ payload: { commandId } }]);
+    first.say({ type: 'failed', payload: { commandId, error: 'late' } });
+    expect(await first.closed).toMatchObject({ code: CLOSE.superseded });
+    expect(first.of('result_ack')).toEqual([]);
+    expect(here.hub.counters().staleFrames.result).toBe(1);
+    second.say({ type: 'complete', payload: { commandId } });
+    await expect.poll(() => second.of('result_ack')).toHaveLength(1);
+    expect(hub.counters()).toMatchObject({ redeliveries: 1, duplicateResults: 0 });
+    await here.hub[Symbol.asyncDispose]();
+    here.server.close();
+  });
+
+  it('repeats what it could not write, and acknowledges a result only then', async () => {
+    const truth = memoryCommandQueue();
+    let failures = 3;
+    const away = Object.assign(new Error('away'), { shouldRetry: true });
+    const finish: CommandQueue['finish'] = async (...said) => {
+      if (failures-- > 0) throw away;
+      return truth.finish(...said);
+    };
+    const errors: unknown[] = [];
+    await restart({
+      commands: { ...bound(truth), finish },
+      onError: (error) => errors.push(error),
+    });
+    commands = truth;
+    const { commandId } = await enqueue('desk-1');
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('command')).toHaveLength(1);
+    agent.say({ type: 'ack', payload: { commandId } });
+    agent.say({ type: 'complete', payload: { commandId } });
+    await expect.poll(() => agent.of('result_ack')).toHaveLength(1);
+    expect(failures).toBeLessThan(0);
+    expect(errors).toEqual([away]);
+  });
+
+  it('stops writing what it could not write when the agent is gone', async () => {
+    const truth = memoryCommandQueue();
+    const errors: string[] = [];
+    await restart({
+      commands: {
+        ...bound(truth),
+        finish: () => Promise.reject(Object.assign(new Error('away'), { shouldRetry: true })),
+      },
+      onError: (_error, where) => errors.push(where),
+    });
+    commands = truth;
+    const { commandId } = await enqueue('desk-1');
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('command')).toHaveLength(1);
+    agent.say({ type: 'complete', payload: { commandId } });
+    await expect.poll(() => errors).toHaveLength(1);
+    agent.socket.terminate();
+    await expect.poll(() => events.map(({ type }) => type)).toEqual(['agent_online', 'agent_offline']);
+    expect(errors).toHaveLength(1);
+  });
+
+  it('tells an agent that has connected anew to stop at what has ended meanwhile', async () => {
+    const first = await dial();
+    first.say(hello());
+    const { commandId } = await enqueue('desk-1');
+    await expect.poll(() => first.of('command')).toHaveLength(1);
+    first.socket.terminate();
+    await commands.expire(Date.now() + 120_000);
+    const second = await dial();
+    second.say(hello({ running: [commandId] }));
+    await expect.poll(() => second.of('cancel')).toMatchObject([{ payload: { commandId } }]);
+    await expect.poll(() => second.of('command')).toMatchObject([{ payload: { action: 'stop_session' } }]);
+  });
+
+  it('asks once for all agents what waits, however many there are', async () => {
+    const truth = memoryCommandQueue();
+    const asked: number[] = [];
+    const claims: string[] = [];
+    await restart({
+      commands: {
+        ...bound(truth),
+        waiting: (agents: Parameters<CommandQueue['waiting']>[0]) => {
+          asked.push(agents.length);
+          return truth.waiting(agents);
+        },
+        claim: (...claim: Parameters<CommandQueue['claim']>) => {
+          claims.push(claim[0]);
+          return truth.claim(...claim);
+        },
+      },
+    });
+    commands = truth;
+    server.removeAllListeners('upgrade');
+    server.on('upgrade', (request, socket, head) =>
+      hub.handleUpgrade(request, socket, head, request.url!.slice(1)),
+    );
+    const base = url;
+    for (let i = 1; i <= 5; i++) {
+      url = `${base}agent-${i}`;
+      (await dial()).say(hello());
+    }
+    await expect.poll(() => asked.at(-1)).toBe(5);
+    const before = claims.length;
+    const rounds = asked.length;
+    await expect.poll(() => asked.length).toBeGreaterThan(rounds + 3);
+    expect(claims.length).toBe(before);
+    await enqueue('desk-1');
+    await expect.poll(() => claims.slice(before)).toContain('agent-1');
+    expect(new Set(claims.slice(before))).toEqual(new Set(['agent-1']));
+  });
+
+  it('takes any frame for a sign of life', async () => {
+    const reports: number[] = [];
+    await restart({
+      heartbeatIntervalMs: 30,
+      ownership: {
+        ...memoryOwnership(),
+        heard: async (_agentId, epoch) => void reports.push(epoch),
+      },
+    });
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('welcome')).toHaveLength(1);
+    const { epoch } = agent.of('welcome')[0]!.payload as { epoch: number };
+    await expect
+      .poll(() => {
+        agent.socket.ping();
+        return reports.length;
+      })
+      .toBeGreaterThan(1);
+    expect(new Set(reports)).toEqual(new Set([epoch]));
+  });
+
+  it('closes a connection of which it turns out that another replica has a newer one', async () => {
+    let tell: (replaced: { agentId: string; epoch: number }) => void = () => undefined;
+    await restart({
+      ownership: {
+        ...memoryOwnership(),
+        onSuperseded: (listener) => {
+          tell = listener;
+          return () => undefined;
+        },
+      },
+    });
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('welcome')).toHaveLength(1);
+    const { epoch } = agent.of('welcome')[0]!.payload as { epoch: number };
+    tell({ agentId: 'agent-1', epoch: epoch - 1 });
+    tell({ agentId: 'agent-1', epoch });
+    expect(await agent.closed).toMatchObject({ code: CLOSE.superseded });
+    expect(hub.counters().staleFrames.heartbeat).toBe(1);
+  });
+
+  it('has what agents reported last written before it is closed', async () => {
+    let flushed = 0;
+    await restart({ ownership: { ...memoryOwnership(), flush: async () => void (flushed += 1) } });
+    await hub[Symbol.asyncDispose]();
+    expect(flushed).toBe(1);
   });
 
   it.each([

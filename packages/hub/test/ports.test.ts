@@ -9,7 +9,13 @@ commandQueueSuite({ describe, it }, async () => {
     epochs.set(agentId, epoch);
     return { epoch };
   };
-  return { queue: memoryCommandQueue(), addAgent: nextEpoch, nextEpoch, addSession: async () => undefined };
+  return {
+    queue: memoryCommandQueue(),
+    addAgent: nextEpoch,
+    nextEpoch,
+    addSession: async () => undefined,
+    maxAttempts: 10,
+  };
 });
 
 agentOwnershipSuite({ describe, it }, async () => ({

@@ -91,7 +91,7 @@ class Pipe {
       while (this.#held >= PAIR_BUFFER_BYTES && !this.#error) await this.#change();
       this.#checkWritable();
       // A copy: the caller has its chunk back before the reader has dealt with it.
-      const part = bytes.slice(from, from + PAIR_BUFFER_BYTES - this.#held);
+      const part = new Uint8Array(bytes.subarray(from, from + PAIR_BUFFER_BYTES - this.#held));
       this.#chunks.push(part);
       this.#held += part.length;
       from += part.length;

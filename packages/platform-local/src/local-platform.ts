@@ -2,72 +2,97 @@ import {
   type ByteChannel,
   type Capabilities,
   type Change,
+  checkGeneration,
+  checkSessionId,
   type Platform,
   PlatformError,
   type PlatformSession,
   type SessionSpec,
+  sessionTurns,
 } from '@streamspace/agent-core';
-import { Home } from './home.js';
-import { LocalSession } from './local-session.js';
-import {
-  checkScreen,
-  type LocalPlatformOptions,
-  resolveLocalPlatformOptions,
-  type ResolvedOptions,
-} from './options.js';
-import { baseImageOf, BUILT_IN_IMAGE, builtInDesktopTemplate } from './template.js';
+import { desktopHost, type DesktopHost } from './desktop-host.js';
+import type { UnaskedEnd } from './hosted-desktop.js';
+import { HostedSession } from './hosted-session.js';
+import { type LocalPlatformOptions, resolveLocalPlatformOptions, type ResolvedOptions } from './options.js';
+import { orPlatformError } from './platform-errors.js';
 
-const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const VNC = 'vnc';
+/** Sessions that are started again at a time when the agent starts. */
+const RESTORED_AT_ONCE = 4;
+
+const NOT_ISOLATED =
+  "X desktops run as the agent's user: whoever uses one reaches the agent's files and the other sessions";
 
 /**
- * A platform that runs desktops on the agent's own host: the built-in desktop, in this process.
+ * A platform that runs desktops on the agent's own host: X desktops where Xtigervnc is installed, and the built-in
+ * desktop. A template's base image chooses.
  *
- * Sessions end with the process; their homes stay, and a session that is started again finds its text and drawing.
+ * With the first call, or the first to watch, it restores the sessions that an earlier process left in the data folder,
+ * and every call waits for that: what runs is taken over, what ran and is gone is started again with its home, what was
+ * to end is ended. A platform that is made and not used, as a standby's, changes nothing. One platform at a time may use
+ * a data folder; the one that began last has it.
+ *
  * Throws a RangeError for an option that is not allowed.
  */
 export function localPlatform(options: LocalPlatformOptions): Platform {
   return new LocalPlatform(resolveLocalPlatformOptions(options));
 }
 
-/** States: open → closed. Closed, it holds no session and starts none. */
+/** States: new → restoring → open → closed. Closed, it holds no session and starts none. */
 class LocalPlatform implements Platform {
   readonly name: string;
-  readonly capabilities: Capabilities = { hibernate: true, survivesAgentRestart: false };
+  readonly capabilities: Capabilities;
   readonly #options: ResolvedOptions;
-  readonly #sessions = new Map<string, LocalSession>();
-  /** The last call for each session that is being changed: the next one waits for it. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #sessions = new Map<string, HostedSession>();
+  readonly #turns = sessionTurns();
+  readonly #watchers = new Set<(session: PlatformSession) => void>();
+  readonly #ending = new AbortController();
+  #host: Promise<DesktopHost> | undefined;
+  #opened: DesktopHost | undefined;
+  #changes = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.name = options.name;
+    const isolated = !options.x.enabled || options.x.program === undefined;
+    this.capabilities = {
+      ...{ hibernate: true, survivesAgentRestart: true, isolated },
+      ...(!isolated && { reasons: { isolated: NOT_ISOLATED } }),
+    };
   }
 
   start(spec: SessionSpec, change: Change, signal: AbortSignal): Promise<PlatformSession> {
-    return this.#inTurn(spec.sessionId, signal, async () => {
-      this.#checkTemplate(spec);
-      const { sessionId, persistentHome = true } = spec;
-      const { width, height } = this.#screenOf(spec);
-      const held = this.#held(sessionId, change);
-      if (held && held.generation === change.generation) {
-        return held.state === 'running' ? held.describe() : await this.#open(held, change, signal);
+    return this.#inTurn(spec.sessionId, signal, async (host, either) => {
+      const held = this.#sessions.get(spec.sessionId);
+      checkGeneration(held?.view(), change);
+      host.check(spec);
+      if (held?.generation === change.generation) {
+        if (!held.running) await this.#reopen(host, held, change, either);
+        return await held.describe();
       }
+      this.#checkRoom(host, spec);
+      const session = new HostedSession(host, { ...spec, generation: change.generation }, change);
+      session.onEnd = (end) => this.#ended(session, end);
       // A new generation is a new session on the same home.
-      await held?.close();
-      const record = { sessionId, width, height, persistentHome };
-      const home = new Home(this.#options.dataFolder, sessionId);
-      return await this.#open(new LocalSession(record, change, home, this.#options), change, signal);
+      await session.announce(held);
+      this.#sessions.set(spec.sessionId, session);
+      try {
+        await session.begin(held, either);
+      } catch (error) {
+        await session.remove(change);
+        this.#sessions.delete(spec.sessionId);
+        throw error;
+      }
+      return await session.describe();
     });
   }
 
   stop(sessionId: string, change: Change, signal: AbortSignal): Promise<void> {
     return this.#inTurn(sessionId, signal, async () => {
-      const session = this.#held(sessionId, change);
-      if (!session) return;
-      await session.close();
-      if (!session.record.persistentHome) await orPlatformError(session.home.remove());
+      const session = this.#sessions.get(sessionId);
+      checkGeneration(session?.view(), change);
+      await session?.remove(change);
       this.#sessions.delete(sessionId);
     });
   }
@@ -75,33 +100,31 @@ class LocalPlatform implements Platform {
   hibernate(sessionId: string, change: Change, signal: AbortSignal): Promise<PlatformSession> {
     return this.#inTurn(sessionId, signal, async () => {
       const session = this.#existing(sessionId, change);
-      if (session.state === 'running') {
-        await session.close();
-        stamp(session, change);
-      }
-      return session.describe();
+      if (session.state !== 'hibernated') await session.hibernate(change);
+      return session.view();
     });
   }
 
   wake(sessionId: string, change: Change, signal: AbortSignal): Promise<PlatformSession> {
-    return this.#inTurn(sessionId, signal, async () => {
+    return this.#inTurn(sessionId, signal, async (host, either) => {
       const session = this.#existing(sessionId, change);
-      return session.state === 'running' ? session.describe() : await this.#open(session, change, signal);
+      if (!session.running) await this.#reopen(host, session, change, either);
+      return await session.describe();
     });
   }
 
   async list(signal: AbortSignal): Promise<PlatformSession[]> {
-    signal.throwIfAborted();
-    return await Promise.resolve([...this.#sessions.values()].map((session) => session.describe()));
+    await this.#open(signal);
+    return await Promise.all([...this.#sessions.values()].map((session) => session.describe()));
   }
 
   async inspect(sessionId: string, signal: AbortSignal): Promise<PlatformSession | undefined> {
-    this.#check(sessionId, signal);
-    return await Promise.resolve(this.#sessions.get(sessionId)?.describe());
+    await this.#open(signal, sessionId);
+    return await this.#sessions.get(sessionId)?.describe();
   }
 
   async openStream(sessionId: string, port: string, signal: AbortSignal): Promise<ByteChannel> {
-    this.#check(sessionId, signal);
+    await this.#open(signal, sessionId);
     const session = this.#sessions.get(sessionId);
     if (!session) throw notFound(sessionId);
     if (port !== VNC) {
@@ -110,7 +133,18 @@ class LocalPlatform implements Platform {
         `port ${JSON.stringify(port)} is not there; allowed is ${VNC}`,
       );
     }
-    return await Promise.resolve(session.connect());
+    return await session.connect(signal);
+  }
+
+  watch(changed: (session: PlatformSession) => void): () => void {
+    const watcher = (session: PlatformSession): void => changed(session);
+    this.#watchers.add(watcher);
+    if (!this.#closing) {
+      this.#restored().catch((error: unknown) => {
+        if (!this.#closing) this.#options.onError(error, 'restoring sessions');
+      });
+    }
+    return () => void this.#watchers.delete(watcher);
   }
 
   close(): Promise<void> {
@@ -119,85 +153,118 @@ class LocalPlatform implements Platform {
   }
 
   async #closeAll(): Promise<void> {
-    await Promise.allSettled(this.#turns.values());
-    await Promise.all([...this.#sessions.values()].map((session) => session.close()));
+    this.#ending.abort(closedError());
+    this.#watchers.clear();
+    await this.#host?.catch(() => undefined);
+    await Promise.allSettled(this.#changes);
+    await Promise.all([...this.#sessions.values()].map((session) => session.release()));
     this.#sessions.clear();
   }
 
-  /** Changes to one session follow each other; those to others run beside them. */
+  /** What every call waits for. A failure is the caller's, and the next call tries again. */
+  #restored(): Promise<DesktopHost> {
+    this.#host ??= this.#restore().catch((error: unknown) => {
+      this.#host = undefined;
+      throw error;
+    });
+    return this.#host;
+  }
+
+  async #restore(): Promise<DesktopHost> {
+    const signal = this.#ending.signal;
+    const { host, records } = await orPlatformError(desktopHost(this.#options), 'the data folder');
+    const waiting = [...records];
+    const restoreSome = async (): Promise<void> => {
+      for (let record = waiting.shift(); record && !signal.aborted; record = waiting.shift()) {
+        const session = new HostedSession(host, record.spec, record, record);
+        session.onEnd = (end) => this.#ended(session, end);
+        if (await session.restore(signal)) this.#sessions.set(record.spec.sessionId, session);
+      }
+    };
+    await Promise.all(Array.from({ length: RESTORED_AT_ONCE }, restoreSome));
+    this.#opened = host;
+    return host;
+  }
+
+  /** Rejects once the signal has aborted or the platform is closed, and for what can be no session's id. */
+  async #open(signal: AbortSignal, sessionId?: string): Promise<DesktopHost> {
+    signal.throwIfAborted();
+    this.#ending.signal.throwIfAborted();
+    if (sessionId !== undefined) checkSessionId(sessionId);
+    const host = this.#opened ?? (await unlessAborted(this.#restored(), signal));
+    this.#ending.signal.throwIfAborted();
+    return host;
+  }
+
   async #inTurn<Result>(
     sessionId: string,
     signal: AbortSignal,
-    work: () => Promise<Result>,
+    work: (host: DesktopHost, signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
-    this.#check(sessionId, signal);
-    const turn = (this.#turns.get(sessionId) ?? Promise.resolve())
-      .catch(() => undefined)
-      .then(() => {
-        this.#check(sessionId, signal);
-        return work();
-      });
-    this.#turns.set(sessionId, turn);
+    const host = await this.#open(signal, sessionId);
+    const either = AbortSignal.any([signal, this.#ending.signal]);
+    const change = this.#turns.run(sessionId, either, () =>
+      orPlatformError(work(host, either), "the session's files"),
+    );
+    this.#changes.add(change);
     try {
-      return await turn;
+      return await change;
     } finally {
-      if (this.#turns.get(sessionId) === turn) this.#turns.delete(sessionId);
+      this.#changes.delete(change);
     }
   }
 
-  async #open(session: LocalSession, change: Change, signal: AbortSignal): Promise<PlatformSession> {
-    await orPlatformError(session.open(signal));
-    stamp(session, change);
-    this.#sessions.set(session.record.sessionId, session);
-    return session.describe();
+  /** Nobody asked for it: what is left is tidied up, and whoever watches is told. */
+  #ended(session: HostedSession, end: UnaskedEnd): void {
+    const { sessionId } = session.spec;
+    const tidied = this.#inTurn(sessionId, this.#ending.signal, async () => {
+      if (this.#sessions.get(sessionId) !== session || !session.running) return;
+      await session.ended(end);
+      for (const watcher of this.#watchers) this.#tell(watcher, session.view());
+    });
+    tidied.catch((error: unknown) => {
+      if (!this.#closing) this.#options.onError(error, `the end of session ${sessionId}`);
+    });
   }
 
-  /** Refuses what could name anything but a session of this platform. */
-  #check(sessionId: string, signal: AbortSignal): void {
-    signal.throwIfAborted();
-    if (this.#closing) throw closedError();
-    if (!DNS_LABEL.test(sessionId)) {
-      const text = `session id ${JSON.stringify(sessionId.slice(0, 80))} is not allowed; it must be a DNS label: 1 to 63 of a-z, 0-9 and -, not starting or ending with -`;
-      throw new PlatformError('invalid_session_id', text);
-    }
-  }
-
-  #checkTemplate({ template, manifest }: SessionSpec): void {
-    const image = baseImageOf(manifest);
-    if (image === BUILT_IN_IMAGE) return;
-    const text = `template ${template} needs ${JSON.stringify(image) ?? 'an image that it does not name'}; this platform has only ${BUILT_IN_IMAGE}, as in template ${builtInDesktopTemplate.metadata.name}`;
-    throw new PlatformError('template_unsupported', text);
-  }
-
-  #screenOf(spec: SessionSpec): { width: number; height: number } {
-    const screen = spec.screen ?? this.#options.screen;
+  #tell(watcher: (session: PlatformSession) => void, session: PlatformSession): void {
     try {
-      checkScreen(screen);
-    } catch (cause) {
-      throw new PlatformError('invalid_screen', (cause as RangeError).message, false, { cause });
+      watcher(session);
+    } catch (error) {
+      this.#options.onError(error, 'a watcher of the platform');
     }
-    return screen;
   }
 
-  #held(sessionId: string, change: Change): LocalSession | undefined {
+  async #reopen(
+    host: DesktopHost,
+    session: HostedSession,
+    change: Change,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#checkRoom(host, session.spec);
+    await session.open(change, signal);
+  }
+
+  #existing(sessionId: string, change: Change): HostedSession {
     const session = this.#sessions.get(sessionId);
-    if (session && change.generation < session.generation) {
-      const text = `session ${sessionId} is at generation ${session.generation}; ${change.generation} is older and changes nothing`;
-      throw new PlatformError('stale_generation', text);
-    }
-    return session;
-  }
-
-  #existing(sessionId: string, change: Change): LocalSession {
-    const session = this.#held(sessionId, change);
+    checkGeneration(session?.view(), change);
     if (!session) throw notFound(sessionId);
     return session;
   }
-}
 
-function stamp(session: LocalSession, change: Change): void {
-  session.generation = change.generation;
-  session.commandId = change.commandId;
+  #checkRoom(host: DesktopHost, spec: SessionSpec): void {
+    const most = this.#options.x.sessions;
+    if (!host.isX(spec)) return;
+    const others = [...this.#sessions.values()].filter(
+      ({ state, spec: other }) =>
+        (state === 'running' || state === 'starting') &&
+        host.isX(other) &&
+        other.sessionId !== spec.sessionId,
+    );
+    if (others.length < most) return;
+    const text = `${most} X desktops run on this host; more are not allowed until one ends`;
+    throw new PlatformError('capacity_exhausted', text, true);
+  }
 }
 
 function notFound(sessionId: string): PlatformError {
@@ -208,12 +275,10 @@ function closedError(): PlatformError {
   return new PlatformError('platform_unavailable', 'the platform is closed');
 }
 
-/** Failures of the file system become errors that say whether trying again can help. */
-async function orPlatformError<Result>(work: Promise<Result>): Promise<Result> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (!(cause instanceof Error) || !('syscall' in cause)) throw cause;
-    throw new PlatformError('platform_unavailable', `the home folder: ${cause.message}`, true, { cause });
-  }
+function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }

@@ -1,8 +1,12 @@
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { DEFAULT_SCREEN, isPossible, LARGEST_SCREEN, SMALLEST_SCREEN } from './desktop/layout.js';
+import { resolveXDesktopOptions, type ResolvedXOptions, type XDesktopOptions } from './x/x-options.js';
 
 export interface LocalPlatformOptions {
-  /** Folder for everything that is kept; homes are in `homes/<sessionId>` below it. Created when it is missing. */
+  /**
+   * Folder for everything that is kept: homes in `homes/<sessionId>`, records in `sessions`. Created when it is missing.
+   * One platform at a time may use it.
+   */
   dataFolder: string;
   /** As the platform is called in the API. @default 'local' */
   name?: string;
@@ -14,13 +18,20 @@ export interface LocalPlatformOptions {
   viewersPerSession?: number;
   /** How long viewers have to leave once their session ends, in ms; then they are cut off. @default 500 */
   leaveTimeoutMs?: number;
+  /**
+   * X desktops, which run as this process's user; `false` is none. @default where Xtigervnc is installed, see
+   * {@link XDesktopOptions}
+   */
+  xDesktops?: XDesktopOptions | false;
   /** What the clock shows. @default the system's time */
   now?: () => Date;
   /** Told what went wrong where no caller is there to be told: a file not saved, a viewer's connection. @default ignored */
   onError?: (error: unknown, where: string) => void;
 }
 
-export type ResolvedOptions = Readonly<Required<LocalPlatformOptions>>;
+export type ResolvedOptions = Readonly<Required<Omit<LocalPlatformOptions, 'xDesktops'>>> & {
+  readonly x: ResolvedXOptions;
+};
 
 /** Throws a RangeError that names the option, its value and what is allowed. */
 export function resolveLocalPlatformOptions(options: LocalPlatformOptions): ResolvedOptions {
@@ -28,8 +39,10 @@ export function resolveLocalPlatformOptions(options: LocalPlatformOptions): Reso
   if (dataFolder === '') throw new RangeError('dataFolder is empty; allowed is the path of a folder');
   const screen = options.screen ?? DEFAULT_SCREEN;
   checkScreen(screen);
+  const folder = resolve(dataFolder);
   return {
-    dataFolder: isAbsolute(dataFolder) ? dataFolder : resolve(dataFolder),
+    dataFolder: folder,
+    x: resolveXDesktopOptions(options.xDesktops ?? {}, folder),
     name: options.name ?? 'local',
     screen,
     textBytes: positive('textBytes', options.textBytes ?? 1024 * 1024),

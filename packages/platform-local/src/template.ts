@@ -1,4 +1,4 @@
-/** The only base image that this platform has: the desktop that comes with it. */
+/** The base image of the desktop that comes with this platform. */
 export const BUILT_IN_IMAGE = 'builtin:desktop';
 
 /** A StreamSpace Template of the built-in desktop, to put into a catalogue. */

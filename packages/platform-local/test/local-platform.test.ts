@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Platform } from '@streamspace/agent-core';
 import { platformSuite } from '@streamspace/agent-core/testing';
 import { builtInDesktopTemplate, localPlatform } from '@streamspace/platform-local';
 import { connectRfb, Keysym } from '@streamspace/rfb';
@@ -254,7 +255,7 @@ describe('The local platform', () => {
     const local = await platform();
     expect(local).toMatchObject({
       name: 'local',
-      capabilities: { hibernate: true, survivesAgentRestart: false },
+      capabilities: { hibernate: true, survivesAgentRestart: true, isolated: true },
     });
     expect(builtInDesktopTemplate).toMatchObject({
       apiVersion: 'stream.space/v1alpha1',
@@ -366,7 +367,7 @@ describe('The local platform', () => {
       .start(spec('one', { template: 'firefox', manifest }), change(), never)
       .catch(String);
     expect(error).toContain(
-      'template firefox needs "example/firefox"; this platform has only builtin:desktop',
+      'template firefox needs "example/firefox"; this platform has builtin:desktop (as in template built-in-desktop)',
     );
     await expect(local.start(spec('one', { manifest: {} }), change(), never)).rejects.toMatchObject({
       code: 'template_unsupported',
@@ -417,11 +418,22 @@ describe('The local platform', () => {
 });
 
 platformSuite({ describe, it }, async () => {
-  const local = localPlatform({ dataFolder: await temporaryFolder(), leaveTimeoutMs: 50 });
+  const dataFolder = await temporaryFolder();
+  const made: Platform[] = [];
+  const open = (): Platform => {
+    const local = localPlatform({ dataFolder, leaveTimeoutMs: 50, xDesktops: false });
+    made.push(local);
+    return local;
+  };
   const { metadata } = builtInDesktopTemplate;
   return {
-    platform: local,
+    platform: open(),
     template: { template: metadata.name, manifest: builtInDesktopTemplate },
-    close: async () => await local.close?.(),
+    restart: () => Promise.resolve(open()),
+    leftovers: async () => {
+      const names = await readdir(join(dataFolder, 'sessions')).catch((): string[] => []);
+      return names.filter((name) => !name.startsWith('.'));
+    },
+    close: async () => void (await Promise.all(made.map((local) => local.close?.()))),
   };
 });

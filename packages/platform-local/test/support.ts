@@ -28,7 +28,8 @@ export async function temporaryFolder(): Promise<string> {
 export async function platform(options: Partial<LocalPlatformOptions> = {}): Promise<Platform> {
   const dataFolder = options.dataFolder ?? (await temporaryFolder());
   const errors: unknown[] = [];
-  const made = localPlatform({ onError: (error) => errors.push(error), ...options, dataFolder });
+  const onError = (error: unknown): unknown => errors.push(error);
+  const made = localPlatform({ xDesktops: false, onError, ...options, dataFolder });
   undo.push(async () => {
     await made.close?.();
     if (errors.length > 0) throw new AggregateError(errors, 'the platform reported errors');

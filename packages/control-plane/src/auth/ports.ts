@@ -9,7 +9,8 @@ export interface User {
 export interface UserStore {
   find(id: string): Promise<User | undefined>;
   /** Names are compared without regard to case. */
-  findByName(username: string): Promise<(User & { readonly passwordHash: string }) | undefined>;
+  findByName(username: string): Promise<(User & { readonly passwordHash: string | undefined }) | undefined>;
+  /** Whether there is an administrator who can log in. */
   hasAdmin(): Promise<boolean>;
 }
 
@@ -20,6 +21,7 @@ export interface SetupStore {
    * Spends the token and makes the first administrator, both or neither.
    *
    * @returns the user, or which of the two was in the way
+   * @throws Refusal `user_exists`: the name is that of somebody who can log in
    */
   createAdmin(
     tokenHash: Uint8Array,

@@ -15,7 +15,12 @@ export type Verdict =
       readonly heldGeneration: number;
       readonly reason: string;
     }
-  | { readonly action: 'terminated'; readonly session: HeldSession; readonly reason: string };
+  | {
+      /** The session's state becomes what the agent has: ended, hibernated, or running after all. */
+      readonly action: 'terminated' | 'hibernated' | 'keep_running';
+      readonly session: HeldSession;
+      readonly reason: string;
+    };
 
 export interface Judgement {
   readonly verdicts: readonly Verdict[];
@@ -27,7 +32,26 @@ export interface Judgement {
 const isAlive = (entry: InventoryEntry | undefined): entry is InventoryEntry =>
   entry !== undefined && entry.state !== 'stopped';
 
+/**
+ * One that is to be hibernated and is not held, or has failed, is left: starting it would make what its user put away
+ * run, and waking it says what is wrong.
+ */
+function judgeHibernated(session: HeldSession, entry: InventoryEntry | undefined): Verdict | undefined {
+  if (entry?.generation !== session.generation) return undefined;
+  if (entry.state === 'hibernated' && session.state === 'running')
+    return { action: 'hibernated', session, reason: 'the agent holds it hibernated' };
+  if (entry.state === 'running')
+    return {
+      action: 'keep_running',
+      session,
+      reason: 'it should be hibernated and the agent holds it as running',
+    };
+  return undefined;
+}
+
 function judgeOwn(session: HeldSession, entry: InventoryEntry | undefined): Verdict | undefined {
+  if (session.desired === 'external') return undefined;
+  if (session.desired === 'hibernated') return judgeHibernated(session, entry);
   if (session.desired === 'terminated') {
     if (isAlive(entry))
       return {
@@ -47,6 +71,8 @@ function judgeOwn(session: HeldSession, entry: InventoryEntry | undefined): Verd
     return restart(`the agent holds generation ${entry.generation}, it should be ${session.generation}`);
   if (entry.state === 'stopped' || entry.state === 'failed')
     return restart(`the agent holds it as ${entry.state}`);
+  if (entry.state === 'hibernated' && session.state === 'running')
+    return { action: 'hibernated', session, reason: 'the agent has hibernated it by itself' };
   return undefined;
 }
 
@@ -69,7 +95,7 @@ export function judge(
     if (session.agentId === agentId) {
       const verdict = judgeOwn(session, entry);
       if (verdict) verdicts.push(verdict);
-    } else if (isAlive(entry)) {
+    } else if (isAlive(entry) && session.desired !== 'external') {
       const place = session.agentId === null ? 'no agent' : `agent ${session.agentId}`;
       const reason = `it belongs to ${place}`;
       verdicts.push({ action: 'stop', session, heldGeneration: entry.generation, reason });

@@ -1,15 +1,17 @@
 import type { InventoryEntry, SessionState } from '@streamspace/protocol';
-import type { AgentLoad } from './scheduling.js';
+import type { Placement } from './scheduling.js';
 import type { Session } from './session.js';
 import type { Template } from './template.js';
 
 /** What a user asked for, checked. */
-export interface NewSession {
+export interface NewSession extends Placement {
   readonly id: string;
   readonly userId: string;
   readonly template: Template;
-  /** The only platform that will do. */
-  readonly platform: string | undefined;
+  /** How long it may wait for an agent that can take it, in ms. @default 0: it is refused at once */
+  readonly waitMs?: number;
+  /** How many sessions its user may have that have not ended, this one included; 0 is unlimited. @default 0 */
+  readonly quota?: number;
   /** Of everything that was asked for: the same request again gets the same session. */
   readonly requestHash: Uint8Array;
 }
@@ -19,7 +21,8 @@ export interface HeldSession {
   readonly id: string;
   readonly agentId: string | null;
   readonly generation: number;
-  readonly desired: 'running' | 'terminated';
+  /** `external`: made by an earlier version, and looked after by it. */
+  readonly desired: 'running' | 'hibernated' | 'terminated' | 'external';
   readonly state: SessionState;
   /** A command is open, or one that was sent on the agent's present connection ended a moment ago. */
   readonly busy: boolean;
@@ -43,18 +46,37 @@ export interface SessionStore {
    * Places the session, reserves its place and enqueues its start. One that has ended (terminated or failed) is made
    * anew by the request that made it: the next generation, where it was before if that agent can take it.
    *
+   * Where no agent can take it and it may wait, it is pending without an agent until {@link placeWaiting} finds one.
+   *
    * @returns the session of that id where there is one already that has not ended, with `created: false`
-   * @throws Refusal `no_agents_available`, or `session_exists` when there is one that was asked for differently
+   * @throws Refusal `no_agents_available`, `quota_exceeded`, or `session_exists` when there is one that was asked for
+   * differently
    */
-  create(
-    request: NewSession,
-    rank: (agents: readonly AgentLoad[]) => readonly AgentLoad[],
-  ): Promise<{ session: Session; created: boolean }>;
+  create(request: NewSession): Promise<{ session: Session; created: boolean }>;
+  /**
+   * Looks for agents for the sessions that wait, the oldest first, and fails those that have waited for too long.
+   * Resolves with the sessions that changed.
+   */
+  placeWaiting(): Promise<Session[]>;
   find(id: string): Promise<Session | undefined>;
   /** The newest first; of one user, or of all. */
   list(filter: { userId?: string }): Promise<Session[]>;
   /** Asks for its end. Without effect when that was asked for already. `undefined` when it does not exist. */
   stop(id: string): Promise<Session | undefined>;
+  /**
+   * Asks for its processes to end and its memory to be kept. Without effect when that was asked for already.
+   *
+   * @returns `undefined` when it does not exist
+   * @throws Refusal `session_state` when it does not run
+   */
+  hibernate(id: string): Promise<Session | undefined>;
+  /**
+   * Asks for a hibernated session to run again, where it is. Without effect when that was asked for already.
+   *
+   * @returns `undefined` when it does not exist
+   * @throws Refusal `session_state` when it is not hibernated, `no_agents_available` when its agent cannot take it now
+   */
+  wake(id: string): Promise<Session | undefined>;
 
   /** What should be on this agent, and which of `ids` are known at all. */
   heldBy(agentId: string, ids: readonly string[]): Promise<HeldSession[]>;
@@ -65,6 +87,10 @@ export interface SessionStore {
   /** The end that was asked for has come about. */
   markTerminated(judged: Judged): Promise<boolean>;
   markFailed(judged: Judged, error: { code: string; message: string }): Promise<boolean>;
+  /** Its agent holds it hibernated, and it counts as running: that is what it is, and is to be. */
+  markHibernated(judged: Judged): Promise<boolean>;
+  /** It was to hibernate and its agent did not do it: it goes on running. */
+  keepRunning(judged: Judged): Promise<boolean>;
 }
 
 export interface TemplateStore {

@@ -40,8 +40,14 @@ export class Reconciler {
 
   /** A desktop that ended by itself ends its session: what was in it is gone, and its user should be told. */
   async status(report: StatusReport): Promise<void> {
-    if (report.state !== 'failed' && report.state !== 'stopped') return;
     const { agentId, epoch, sessionId, generation } = report;
+    if (report.state === 'hibernated') {
+      const judged = { sessionId, agentId, epoch, generation };
+      if (await this.#options.sessions.markHibernated(judged))
+        this.#changed(judged, 'hibernated', report.reason ?? 'The agent has hibernated it by itself.');
+      return;
+    }
+    if (report.state !== 'failed' && report.state !== 'stopped') return;
     const code = report.state === 'failed' ? 'session_failed' : 'session_ended_by_itself';
     const message =
       report.reason ?? (report.state === 'failed' ? 'The desktop failed.' : 'The desktop ended by itself.');
@@ -65,12 +71,18 @@ export class Reconciler {
         return this.#changed(judged, 'stop_sent', reason);
       case 'terminated':
         if (await sessions.markTerminated(judged)) this.#changed(judged, 'terminated', reason);
+        return;
+      case 'hibernated':
+        if (await sessions.markHibernated(judged)) this.#changed(judged, 'hibernated', reason);
+        return;
+      case 'keep_running':
+        if (await sessions.keepRunning(judged)) this.#changed(judged, 'kept_running', reason);
     }
   }
 
   #changed(
     { sessionId, agentId }: Judged,
-    action: 'restarted' | 'stop_sent' | 'terminated' | 'failed',
+    action: (ControlPlaneEvent & { type: 'session_reconciled' })['action'],
     reason: string,
   ): void {
     this.#options.wakeups.sessionChanged(sessionId);

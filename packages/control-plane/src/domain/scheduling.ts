@@ -4,6 +4,11 @@ import { Refusal } from './errors.js';
 export interface AgentLoad {
   readonly agentId: string;
   readonly platform: string;
+  readonly region: string | null;
+  /** What it registered as `metadata.labels`. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Its sessions are kept apart from the agent and from each other. */
+  readonly isIsolated: boolean;
   /** `offline` too where its last heartbeat is too old. */
   readonly status: 'online' | 'offline' | 'draining';
   /** 0 means unlimited. */
@@ -12,41 +17,80 @@ export interface AgentLoad {
   readonly sessions: number;
 }
 
-/** Why a session cannot be placed on this agent; `undefined` when it can. */
-export function obstacle(agent: AgentLoad, platform: string | undefined): string | undefined {
-  if (platform !== undefined && agent.platform !== platform)
-    return `its platform is ${agent.platform}, not ${platform}`;
-  if (agent.status !== 'online') return `it is ${agent.status}`;
+/** Where a session may go. */
+export interface Placement {
+  readonly platform?: string;
+  readonly region?: string;
+  /** The agent must have all of these. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Also where sessions are not isolated from each other. @default true */
+  readonly unisolated?: boolean;
+}
+
+/** Labels of an agent that a template asks for: `spec.agentSelector.matchLabels` of its manifest. */
+export function templateLabels(manifest: Readonly<Record<string, unknown>>): Record<string, string> {
+  const inner = (value: unknown, key: string): unknown =>
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  const labels = inner(inner(inner(manifest, 'spec'), 'agentSelector'), 'matchLabels');
+  return typeof labels === 'object' && labels !== null
+    ? Object.fromEntries(Object.entries(labels).filter(([, value]) => typeof value === 'string'))
+    : {};
+}
+
+/** Why a session cannot be placed on this agent: every check that failed, none when it can. */
+export function obstacles(agent: AgentLoad, wanted: Placement): string[] {
+  const found: string[] = [];
+  if (wanted.platform !== undefined && agent.platform !== wanted.platform)
+    found.push(`its platform is ${agent.platform}, not ${wanted.platform}`);
+  if (wanted.region !== undefined && agent.region !== wanted.region)
+    found.push(`its region is ${agent.region ?? 'unknown'}, not ${wanted.region}`);
+  for (const [name, value] of Object.entries(wanted.labels ?? {})) {
+    const has = Object.hasOwn(agent.labels, name) ? agent.labels[name] : undefined;
+    if (has !== value) found.push(`its label ${name} is ${has ?? 'missing'}, not ${value}`);
+  }
+  if (wanted.unisolated === false && !agent.isIsolated)
+    found.push('its sessions are not isolated from each other, so only administrators may use it');
+  if (agent.status !== 'online') found.push(`it is ${agent.status}`);
   if (agent.maxSessions > 0 && agent.sessions >= agent.maxSessions)
-    return `it is full (${agent.sessions} of ${agent.maxSessions} sessions)`;
-  return undefined;
+    found.push(`it is full (${agent.sessions} of ${agent.maxSessions} sessions)`);
+  return found;
 }
 
 /** Share of an agent's capacity that is used; agents without a limit count by sessions alone, far from full. */
 const used = (agent: AgentLoad): number => agent.sessions / (agent.maxSessions || 10_000);
 
-/**
- * The agents that can take a session, the least used first.
- *
- * @throws Refusal `no_agents_available`, saying of each agent why not
- */
-export function rankAgents(agents: readonly AgentLoad[], platform: string | undefined): AgentLoad[] {
-  const able = agents.filter((agent) => obstacle(agent, platform) === undefined);
-  if (able.length === 0) throw noAgents(agents, platform);
-  return able.sort((a, b) => used(a) - used(b) || a.agentId.localeCompare(b.agentId));
+/** The agents that can take a session, the least used first. */
+export function rankAgents<A extends AgentLoad>(agents: readonly A[], wanted: Placement): A[] {
+  return agents
+    .filter((agent) => obstacles(agent, wanted).length === 0)
+    .sort((a, b) => used(a) - used(b) || a.agentId.localeCompare(b.agentId));
 }
 
 /** How many agents a refusal speaks of one by one. */
 const NAMED_AGENTS = 20;
 
-export function noAgents(agents: readonly AgentLoad[], platform: string | undefined): Refusal {
-  const reasons = agents
+/** `no_agents_available`, saying of each agent why not. */
+export function noAgents(agents: readonly AgentLoad[], wanted: Placement): Refusal {
+  const isElsewhere = (agent: AgentLoad): boolean =>
+    wanted.platform !== undefined && agent.platform !== wanted.platform;
+  // Those first that come nearest to what is wanted.
+  const judged = agents
+    .map((agent) => ({ agent, found: obstacles(agent, wanted) }))
+    .sort(
+      (a, b) =>
+        Number(isElsewhere(a.agent)) - Number(isElsewhere(b.agent)) || a.found.length - b.found.length,
+    );
+  const reasons = judged
     .slice(0, NAMED_AGENTS)
-    .map((agent) => `${agent.agentId}: ${obstacle(agent, platform) ?? 'it was filled meanwhile'}`);
+    .map(
+      ({ agent, found }) =>
+        `${agent.agentId}: ${found.length > 0 ? found.join(', ') : 'it was filled meanwhile'}`,
+    );
   if (agents.length > NAMED_AGENTS) reasons.push(`and ${agents.length - NAMED_AGENTS} more`);
   const detail = reasons.length === 0 ? 'No agent has been added yet.' : `${reasons.join('; ')}.`;
   return new Refusal('no_agents_available', detail, {
-    remedy: 'Start an agent, stop a session, or ask for another platform; then try again.',
+    remedy:
+      'Start an agent, stop a session, or ask for less; or let the session wait with "waitForCapacity": true.',
     retryAfterSeconds: 5,
   });
 }

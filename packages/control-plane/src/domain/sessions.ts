@@ -2,15 +2,23 @@ import { createHash, randomInt } from 'node:crypto';
 import type { ControlPlaneEvent } from '../events.js';
 import { Refusal } from './errors.js';
 import type { SessionStore, TemplateStore, Wakeups } from './ports.js';
-import { rankAgents } from './scheduling.js';
-import type { Caller, Session } from './session.js';
+import { templateLabels } from './scheduling.js';
+import type { Caller, Role, Session } from './session.js';
+import type { Template } from './template.js';
 
 /** What a user asks for; the fields are checked already. */
 export interface SessionRequest {
   readonly template: string;
   readonly userId: string;
+  /** Of the user whose session it is to be. */
+  readonly userRole: Role;
   readonly id?: string;
   readonly platform?: string;
+  readonly region?: string;
+  /** Labels that the agent must have, besides those that the template asks for. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Wait for an agent where none can take it now. */
+  readonly waitForCapacity?: boolean;
 }
 
 export interface SessionsOptions {
@@ -18,6 +26,12 @@ export interface SessionsOptions {
   templates: TemplateStore;
   wakeups: Wakeups;
   onEvent: (event: ControlPlaneEvent) => void;
+  /** Longest wait of a session for an agent, in ms. */
+  capacityWaitMs: number;
+  /** How many sessions a user may have that have not ended; 0 is unlimited. */
+  maxSessionsPerUser: number;
+  /** Who may use agents whose sessions are not isolated from each other. */
+  unisolatedAgents: 'admins' | 'everyone';
 }
 
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
@@ -33,7 +47,16 @@ function newSessionId(template: string): string {
 const hashOf = (request: SessionRequest): Uint8Array =>
   new Uint8Array(
     createHash('sha256')
-      .update(JSON.stringify([request.template, request.userId, request.platform ?? null]))
+      .update(
+        JSON.stringify([
+          request.template,
+          request.userId,
+          request.platform ?? null,
+          // Only where asked for: requests of before these could be asked for stay the same.
+          ...(request.region === undefined ? [] : [{ region: request.region }]),
+          ...(request.labels ? [Object.entries(request.labels).sort(([a], [b]) => (a < b ? -1 : 1))] : []),
+        ]),
+      )
       .digest(),
   );
 
@@ -46,46 +69,47 @@ export class Sessions {
   }
 
   /**
-   * @throws Refusal `invalid_field`, `session_exists`, `no_agents_available`
+   * @throws Refusal `invalid_field`, `session_exists`, `no_agents_available`, `quota_exceeded`
    */
   async create(request: SessionRequest): Promise<{ session: Session; created: boolean }> {
-    const { templates, sessions, wakeups, onEvent } = this.#options;
-    const template = await templates.find(request.template);
-    if (!template)
-      throw new Refusal('invalid_field', `There is no template ${JSON.stringify(request.template)}.`, {
-        remedy: 'Choose one from GET /api/v1/templates.',
-      });
-    if (
-      request.platform !== undefined &&
-      template.platform !== null &&
-      request.platform !== template.platform
-    )
-      throw new Refusal(
-        'invalid_field',
-        `Template ${template.name} runs on platform ${template.platform}, not on ${request.platform}.`,
-      );
+    const { sessions, wakeups, onEvent, capacityWaitMs, maxSessionsPerUser, unisolatedAgents } =
+      this.#options;
+    const template = await this.#template(request);
     const platform = request.platform ?? template.platform ?? undefined;
-    const result = await sessions.create(
-      {
-        id: request.id ?? newSessionId(template.name),
-        userId: request.userId,
-        template,
-        platform,
-        requestHash: hashOf(request),
-      },
-      (agents) => rankAgents(agents, platform),
-    );
+    const result = await sessions.create({
+      id: request.id ?? newSessionId(template.name),
+      userId: request.userId,
+      template,
+      ...(platform !== undefined && { platform }),
+      ...(request.region !== undefined && { region: request.region }),
+      labels: { ...request.labels, ...templateLabels(template.manifest) },
+      unisolated: unisolatedAgents === 'everyone' || request.userRole === 'admin',
+      requestHash: hashOf(request),
+      waitMs: request.waitForCapacity ? capacityWaitMs : 0,
+      quota: maxSessionsPerUser,
+    });
     const { session, created } = result;
+    const said = { sessionId: session.id, user: session.user };
     if (created && session.agentId !== null) {
       wakeups.commandsWaiting(session.agentId);
-      onEvent({
-        type: 'session_created',
-        sessionId: session.id,
-        user: session.user,
-        agentId: session.agentId,
-      });
-    }
+      onEvent({ type: 'session_created', ...said, agentId: session.agentId });
+    } else if (created) onEvent({ type: 'session_waiting', ...said });
     return result;
+  }
+
+  /** @throws Refusal `invalid_field` where there is none of that name, or it runs elsewhere only */
+  async #template({ template: name, platform }: SessionRequest): Promise<Template> {
+    const template = await this.#options.templates.find(name);
+    if (!template)
+      throw new Refusal('invalid_field', `There is no template ${JSON.stringify(name)}.`, {
+        remedy: 'Choose one from GET /api/v1/templates.',
+      });
+    if (platform !== undefined && template.platform !== null && platform !== template.platform)
+      throw new Refusal(
+        'invalid_field',
+        `Template ${template.name} runs on platform ${template.platform}, not on ${platform}.`,
+      );
+    return template;
   }
 
   /** @throws Refusal `session_not_found`, also for a session of somebody else */
@@ -97,6 +121,26 @@ export class Sessions {
 
   list(caller: Caller): Promise<Session[]> {
     return this.#options.sessions.list(caller.role === 'admin' ? {} : { userId: caller.userId });
+  }
+
+  /** @throws Refusal `session_not_found`, `session_state` */
+  async hibernate(id: string, caller: Caller): Promise<Session> {
+    await this.get(id, caller);
+    return this.#asked(id, await this.#options.sessions.hibernate(id), 'session_hibernating');
+  }
+
+  /** @throws Refusal `session_not_found`, `session_state`, `no_agents_available` */
+  async wake(id: string, caller: Caller): Promise<Session> {
+    await this.get(id, caller);
+    return this.#asked(id, await this.#options.sessions.wake(id), 'session_waking');
+  }
+
+  #asked(id: string, session: Session | undefined, type: 'session_hibernating' | 'session_waking'): Session {
+    if (!session) throw notFound(id);
+    this.#options.wakeups.sessionChanged(id);
+    if (session.agentId !== null) this.#options.wakeups.commandsWaiting(session.agentId);
+    this.#options.onEvent({ type, sessionId: id, user: session.user });
+    return session;
   }
 
   /** @throws Refusal `session_not_found` */

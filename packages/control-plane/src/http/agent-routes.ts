@@ -4,12 +4,13 @@ import { Refusal } from '../domain/errors.js';
 import { adminOf } from './caller.js';
 import { Fields } from './fields.js';
 import type { Services } from './services.js';
-import { agentView, registeredView } from './views.js';
+import { pageOf } from './paging.js';
+import { agentView, auditView, registeredView } from './views.js';
 
 const AGENT_ID_CHARS = 255;
 
 /** Agents: what administrators see and do, and how agents register. */
-export function agentRoutes({ accessTokens, agents, agentKeys, onEvent }: Services): Router {
+export function agentRoutes({ accessTokens, agents, agentKeys, audit, onEvent }: Services): Router {
   const router = Router();
 
   router.get('/agents', async (request, response) => {
@@ -18,10 +19,24 @@ export function agentRoutes({ accessTokens, agents, agentKeys, onEvent }: Servic
   });
 
   router.post('/admin/agents', async (request, response) => {
-    adminOf(request, accessTokens);
+    const { userId: actorId } = adminOf(request, accessTokens);
     const agentId = new Fields(request.body).text('agent_id', { max: AGENT_ID_CHARS });
     const key = await agentKeys.issue(agentId);
+    const address = request.ip;
+    await audit.append({
+      actorId,
+      action: 'agent_key_issued',
+      target: agentId,
+      ...(address !== undefined && { address }),
+    });
     response.status(201).json({ agent_id: agentId, api_key: key });
+  });
+
+  router.get('/admin/audit', async (request, response) => {
+    adminOf(request, accessTokens);
+    const { cursor, limit } = pageOf(request, 'before');
+    const found = await audit.list({ limit, ...(cursor !== undefined && { before: cursor }) });
+    response.json(found.map(auditView));
   });
 
   router.post('/agents/register', async (request, response) => {

@@ -1,5 +1,8 @@
 import { Refusal } from '../domain/errors.js';
 
+const LABELS = 20;
+const LABEL_CHARS = 253;
+
 /** The fields of a request's body. Each reader throws `invalid_field`, saying which, what it was and what is allowed. */
 export class Fields {
   readonly #body: Readonly<Record<string, unknown>>;
@@ -48,6 +51,24 @@ export class Fields {
     if (value === undefined) return undefined;
     if (typeof value !== 'object' || Array.isArray(value)) throw invalid(name, value, 'an object');
     return value as Record<string, unknown>;
+  }
+
+  /** `false` where it is left out. */
+  flag(name: string): boolean {
+    const value = this.#get(name) ?? false;
+    if (typeof value !== 'boolean') throw invalid(name, value, 'true or false');
+    return value;
+  }
+
+  /** Names with texts, for example `{"gpu": "a100"}`. */
+  optionalLabels(name: string): Record<string, string> | undefined {
+    const value = this.optionalObject(name);
+    if (!value) return undefined;
+    const entries = Object.entries(value);
+    const isShort = (text: unknown): boolean => typeof text === 'string' && text.length <= LABEL_CHARS;
+    if (entries.length > LABELS || !entries.every(([key, text]) => isShort(key) && isShort(text)))
+      throw invalid(name, value, `up to ${LABELS} names with texts, each of up to ${LABEL_CHARS} characters`);
+    return value as Record<string, string>;
   }
 
   optionalAmount(name: string, kind: 'whole' | 'any'): number | undefined {

@@ -1,6 +1,7 @@
 import { parse, serialize } from 'cookie';
 import { Router, type Request, type Response } from 'express';
 import type { LoggedIn } from '../auth/logins.js';
+import { Refusal } from '../domain/errors.js';
 import { Fields } from './fields.js';
 import { mountOf } from './mount.js';
 import { ownPagesOnly } from './origin.js';
@@ -34,8 +35,17 @@ function sendLogin(request: Request, response: Response, login: LoggedIn, status
 const refreshTokenOf = (request: Request): string | undefined => parse(request.headers.cookie ?? '')[COOKIE];
 
 /** Setting up, logging in and out. */
-export function loginRoutes({ setup, logins, allowedOrigins }: Services): Router {
+export function loginRoutes({ setup, logins, allowedOrigins, audit }: Services): Router {
   const router = Router();
+  const note = async (request: Request, action: string, actor: string, actorId?: string): Promise<void> => {
+    const address = request.ip;
+    await audit.append({
+      action,
+      actor,
+      ...(actorId !== undefined && { actorId }),
+      ...(address !== undefined && { address }),
+    });
+  };
   // The cookie rides along with every request: these must come from pages of our own.
   const fromOwnPages = ownPagesOnly(allowedOrigins);
 
@@ -56,14 +66,26 @@ export function loginRoutes({ setup, logins, allowedOrigins }: Services): Router
       max: PASSWORD_CHARS,
       secret: true,
     });
-    sendLogin(request, response, await setup.createAdmin(token, username, password), 201);
+    const login = await setup.createAdmin(token, username, password);
+    await note(request, 'admin_created', username, login.user.id);
+    sendLogin(request, response, login, 201);
   });
 
   router.post('/auth/login', async (request, response) => {
     const fields = new Fields(request.body);
     const username = fields.text('username', { max: 200 });
     const password = fields.text('password', { max: PASSWORD_CHARS, secret: true });
-    sendLogin(request, response, await logins.login(username, password, request.ip ?? ''), 200);
+    let login: LoggedIn;
+    try {
+      login = await logins.login(username, password, request.ip ?? '');
+    } catch (error) {
+      // Not those that come too fast: their number is nobody's to choose.
+      if (error instanceof Refusal && error.code === 'bad_credentials')
+        await note(request, 'login_refused', username);
+      throw error;
+    }
+    await note(request, 'login', username, login.user.id);
+    sendLogin(request, response, login, 200);
   });
 
   router.post('/auth/refresh', fromOwnPages, async (request, response) => {

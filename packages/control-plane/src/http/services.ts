@@ -6,6 +6,7 @@ import type { Setup } from '../auth/setup.js';
 import type { Tickets } from '../auth/tickets.js';
 import type { TemplateStore } from '../domain/ports.js';
 import type { Sessions } from '../domain/sessions.js';
+import type { AuditStore, EventStore } from '../domain/timeline.js';
 import type { ControlPlaneEvent } from '../events.js';
 import type { AgentsStore } from '../stores/agents-store.js';
 
@@ -21,6 +22,8 @@ export interface Services {
   readonly agents: AgentsStore;
   readonly agentKeys: AgentKeys;
   readonly tickets: Tickets;
+  readonly events: EventStore;
+  readonly audit: AuditStore;
   /** Origins of other sites whose pages are as good as ours. */
   readonly allowedOrigins: ReadonlySet<string>;
   /** Resolves when requests can be served; rejects with why not. */

@@ -1,6 +1,7 @@
 import type { LoggedIn } from '../auth/logins.js';
 import type { Session } from '../domain/session.js';
 import type { Template } from '../domain/template.js';
+import type { AuditEntry, SessionEvent } from '../domain/timeline.js';
 import type { Agent, RegisteredAgent } from '../stores/agents-store.js';
 
 /** Bodies of the API, as clients get them. */
@@ -18,6 +19,26 @@ export const sessionView = (session: Session, mount: string) => ({
   error: session.error,
   created_at: session.createdAt.toISOString(),
   updated_at: session.updatedAt.toISOString(),
+});
+
+export const eventView = (event: SessionEvent) => ({
+  id: event.id,
+  generation: event.generation,
+  kind: event.kind,
+  message: event.message,
+  data: event.data,
+  at: event.at.toISOString(),
+});
+
+export const auditView = (entry: AuditEntry) => ({
+  id: entry.id,
+  at: entry.at.toISOString(),
+  actor_id: entry.actorId,
+  actor: entry.actor,
+  action: entry.action,
+  target: entry.target,
+  address: entry.address,
+  data: entry.data,
 });
 
 export const loginView = ({ user, accessToken, expiresAt }: LoggedIn) => ({

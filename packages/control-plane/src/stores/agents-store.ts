@@ -1,13 +1,12 @@
 import type { Capacity } from '@streamspace/protocol';
 import type { AgentKeyStore } from '../auth/ports.js';
-import type { AgentLoad } from '../domain/scheduling.js';
+import type { AgentLoad, Placement } from '../domain/scheduling.js';
 import { capacityToJson, type CapacityJson } from './capacity.js';
 import type { Database, Queryable, Row } from './database.js';
 import { toJsonText } from './storable.js';
 
 /** An agent as administrators see it. */
 export interface Agent extends AgentLoad {
-  readonly region: string | null;
   readonly lastHeartbeat: Date | null;
 }
 
@@ -35,65 +34,145 @@ export interface AgentsStore extends AgentKeyStore {
   register(registration: Registration): Promise<RegisteredAgent | undefined>;
   /** Connections that this replica held before it was started anew are gone. */
   forgetConnections(podName: string): Promise<void>;
+  /** Brings up to date what `agents` has of heartbeats, for programs that look for it there. */
+  copyHeartbeats(): Promise<void>;
+}
+
+/** How agents are judged. */
+export interface AgentsView {
+  /** The replica that judges. */
+  readonly podName: string;
+  /** An agent that was not heard of for this long counts as offline, in ms. */
+  readonly staleAfterMs: number;
+  /**
+   * Agents whose connection this replica holds. They are online however old their last heartbeat in the database is: it
+   * may be the database that was away, and nobody is to be declared offline for that.
+   *
+   * @default none
+   */
+  readonly heldAgents?: () => ReadonlySet<string>;
 }
 
 interface AgentRow extends Row {
   agent_id: string;
   platform: string;
   region: string | null;
-  status: Agent['status'];
+  labels: unknown;
+  is_isolated: boolean;
+  is_connected: boolean;
+  is_fresh: boolean;
+  reported: 'online' | 'draining';
+  pod_name: string | null;
   capacity: Partial<CapacityJson>;
   sessions: number;
   last_heartbeat: Date | null;
 }
 
-/**
- * Agents with how full they are. An agent counts as online while its connection is held and it was heard of within
- * `$1` ms, by the database's clock: the replica that held it may have died.
- */
+/** How many sessions are to run on agent `a`, or run there still. */
+const SESSIONS_OF_AGENT = `
+         (select count(*) from sessions s where s.agent_id = a.id and s.desired_state = 'running')
+           + (select count(*) from sessions s
+               where s.agent_id = a.id and s.desired_state = 'hibernated' and s.state = 'running')`;
+
+/** Agents with how full they are; `$1` is how old a heartbeat may be, in ms, by the database's clock. */
 const AGENTS = `
-  select a.agent_id, a.platform, a.region, a.capacity, h.last_heartbeat,
-         case when a.status = 'online' and h.last_heartbeat > now() - $1 * interval '1 millisecond' then h.status
-              else 'offline' end as status,
-         (select count(*) from sessions s where s.agent_id = a.id and s.desired_state = 'running') as sessions
+  select a.agent_id, a.platform, a.region, a.capacity, a.pod_name, h.last_heartbeat, a.metadata -> 'labels' as labels,
+         coalesce(a.metadata ->> 'isolated', 'true') <> 'false' as is_isolated, a.status = 'online' as is_connected,
+         coalesce(h.last_heartbeat > now() - $1 * interval '1 millisecond', false) as is_fresh,
+         coalesce(h.status, 'online') as reported,
+         ${SESSIONS_OF_AGENT} as sessions
     from agents a left join agent_heartbeats h on h.agent_id = a.id`;
 
-const toAgent = (row: AgentRow): Agent => ({
-  agentId: row.agent_id,
-  platform: row.platform,
-  region: row.region,
-  status: row.status,
-  maxSessions: row.capacity.max_sessions ?? 0,
-  sessions: row.sessions,
-  lastHeartbeat: row.last_heartbeat,
-});
+function labelsOf(given: unknown): Record<string, string> {
+  if (typeof given !== 'object' || given === null) return {};
+  return Object.fromEntries(
+    Object.entries(given as Record<string, unknown>).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
+  );
+}
 
-export async function readAgents(on: Queryable, staleAfterMs: number): Promise<Agent[]> {
-  const { rows } = await on.query<AgentRow>(`${AGENTS} order by a.agent_id`, [staleAfterMs]);
-  return rows.map(toAgent);
+function toAgent(row: AgentRow, podName: string, held: ReadonlySet<string> | undefined): Agent {
+  const isHeld = row.pod_name === podName && held?.has(row.agent_id) === true;
+  const { max_sessions: maxSessions } = row.capacity;
+  return {
+    agentId: row.agent_id,
+    platform: row.platform,
+    region: row.region,
+    labels: labelsOf(row.labels),
+    isIsolated: row.is_isolated,
+    status: row.is_connected && (row.is_fresh || isHeld) ? row.reported : 'offline',
+    // What an earlier version or a hand wrote need not be a number.
+    maxSessions: typeof maxSessions === 'number' ? maxSessions : 0,
+    sessions: row.sessions,
+    lastHeartbeat: row.last_heartbeat,
+  };
+}
+
+export async function readAgents(on: Queryable, view: AgentsView): Promise<Agent[]> {
+  const { rows } = await on.query<AgentRow>(`${AGENTS} order by a.agent_id`, [view.staleAfterMs]);
+  const held = view.heldAgents?.();
+  return rows.map((row) => toAgent(row, view.podName, held));
+}
+
+/** How many agents {@link bestAgents} names. */
+const BEST = 8;
+/** How many it compares: all where there are fewer, else some at random, which spreads sessions nearly as evenly. */
+const COMPARED = 64;
+
+/**
+ * Agents that can probably take a session, the least used first: with ten thousand agents, counting the sessions of each
+ * is for refusals. It is a guess; whether one can is decided when it is locked.
+ */
+export async function bestAgents(tx: Queryable, wanted: Placement, view: AgentsView): Promise<string[]> {
+  const { rows } = await tx.query<Row & { agent_id: string }>(
+    `with able as materialized (
+       select a.id, a.agent_id, case when jsonb_typeof(a.capacity -> 'max_sessions') = 'number'
+                                     then (a.capacity ->> 'max_sessions')::float8 else 0 end as most
+         from agents a left join agent_heartbeats h on h.agent_id = a.id
+        where a.status = 'online' and coalesce(h.status, 'online') = 'online'
+          and (a.pod_name = $2 or h.last_heartbeat > now() - $1 * interval '1 millisecond')
+          and ($3::text is null or a.platform = $3) and ($4::text is null or a.region = $4)
+          and coalesce(a.metadata -> 'labels', '{}') @> $5::jsonb
+          and ($6::boolean or coalesce(a.metadata ->> 'isolated', 'true') <> 'false')
+        order by random() limit ${COMPARED}
+     ), counted as materialized (
+       select a.agent_id, a.most, ${SESSIONS_OF_AGENT} as sessions from able a
+     )
+     select agent_id from counted where most = 0 or sessions < most
+      order by sessions / case when most = 0 then 10000 else most end, agent_id limit ${BEST}`,
+    [
+      view.staleAfterMs,
+      view.podName,
+      wanted.platform ?? null,
+      wanted.region ?? null,
+      toJsonText(wanted.labels ?? {}),
+      wanted.unisolated ?? true,
+    ],
+  );
+  return rows.map(({ agent_id }) => agent_id);
 }
 
 /** How full an agent is; until the end of the transaction nobody else places a session on it. */
 export async function lockAgent(
   tx: Queryable,
   agentId: string,
-  staleAfterMs: number,
+  view: AgentsView,
 ): Promise<Agent | undefined> {
   await tx.query('select 1 from agents where agent_id = $1 for no key update', [agentId]);
   // A statement of its own: it has to see what whoever held the lock has written.
-  const { rows } = await tx.query<AgentRow>(`${AGENTS} where a.agent_id = $2`, [staleAfterMs, agentId]);
-  return rows[0] && toAgent(rows[0]);
+  const { rows } = await tx.query<AgentRow>(`${AGENTS} where a.agent_id = $2`, [view.staleAfterMs, agentId]);
+  return rows[0] && toAgent(rows[0], view.podName, view.heldAgents?.());
 }
 
-export interface SqlAgentsStoreOptions {
+export interface SqlAgentsStoreOptions extends AgentsView {
   database: Database;
-  /** An agent that was not heard of for this long counts as offline, in ms. */
-  staleAfterMs: number;
 }
 
-export function sqlAgentsStore({ database, staleAfterMs }: SqlAgentsStoreOptions): AgentsStore {
+export function sqlAgentsStore(options: SqlAgentsStoreOptions): AgentsStore {
+  const { database } = options;
   return {
-    list: () => readAgents(database, staleAfterMs),
+    list: () => readAgents(database, options),
 
     async keyHash(agentId) {
       const { rows } = await database.query<{ key_hash: Uint8Array | null }>(
@@ -153,6 +232,19 @@ export function sqlAgentsStore({ database, staleAfterMs }: SqlAgentsStoreOptions
         `update agents set status = 'offline', websocket_conn_id = null, pod_name = null, updated_at = now()
           where pod_name = $1`,
         [podName],
+      );
+    },
+
+    async copyHeartbeats() {
+      await database.query(
+        // Whoever holds an agent's row now has more important things to do; the next round finds it.
+        `with due as materialized (
+           select a.id, h.active_sessions, h.last_heartbeat from agents a join agent_heartbeats h on h.agent_id = a.id
+            where a.last_heartbeat is distinct from h.last_heartbeat
+            order by a.id for no key update of a skip locked
+         )
+         update agents a set active_sessions = due.active_sessions, last_heartbeat = due.last_heartbeat
+           from due where a.id = due.id`,
       );
     },
   };

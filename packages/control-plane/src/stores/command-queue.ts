@@ -1,107 +1,138 @@
-import type { Command, CommandQueue, NewCommand, Outcome } from '@streamspace/hub';
-import {
-  COMMAND_COLUMNS,
-  insertCommand,
-  newCommandId,
-  OPEN,
-  toCommand,
-  type CommandRow,
-} from './commands.js';
-import type { Database, Queryable } from './database.js';
+import { HubError, type Command, type CommandQueue, type NewCommand } from '@streamspace/hub';
+import { expireDue, failExhausted } from './command-expiry.js';
+import { writeCommands, writeReports, type Report } from './command-rows.js';
+import { CLAIM, RESUME, WAITING } from './command-statements.js';
+import { COMMAND_COLUMNS, OPEN, toCommand, type CommandRow } from './commands.js';
+import type { Database } from './database.js';
+import { GroupCommit } from './group-commit.js';
 import { retryConflicts } from './retry.js';
-import { storableText, toJsonText } from './storable.js';
+import { toJsonText } from './storable.js';
 
 export interface SqlCommandQueueOptions {
   database: Database;
   /** Time that a stop gets which the queue enqueues by itself, in ms. @default 120_000 */
   commandTimeoutMs?: number;
+  /** How often a command is sent at most; then it fails with `attempts_exhausted`. @default 10 */
+  maxAttempts?: number;
   /** A session's row was changed by an outcome. */
   onSessionChanged?: (sessionId: string) => void;
 }
 
-/** Most commands that one call of `expire` fails. The rest is found by the next sweep. */
-const EXPIRE_BATCH = 200;
+/** Most agents of one claim; each takes as many commands as its window has room for. */
+const CLAIMING_AGENTS = 64;
+
+interface Asked {
+  readonly agentId: string;
+  readonly epoch: number;
+  readonly room: number;
+}
+
+interface ClaimedRow extends CommandRow {
+  exhausted: boolean;
+  created_at: Date;
+}
 
 /**
- * The command queue in the database. An outcome changes the session's row in the same transaction, and only when the
- * command is the latest for the agent that the session is placed on, and of its present generation: what an older one
- * says is history, and what another agent says of its own remains is nothing to the session.
+ * The command queue in the database. What callers ask for at the same time is written together: a few statements are in
+ * flight, and everything that comes meanwhile rides in the next. A command and its session's row are written in one
+ * statement, and so are an outcome and what it makes of the session.
  */
 export function sqlCommandQueue(options: SqlCommandQueueOptions): CommandQueue {
   const { database } = options;
   const commandTimeoutMs = options.commandTimeoutMs ?? 120_000;
+  const maxAttempts = options.maxAttempts ?? 10;
   const changed = (sessionId: string): void => options.onSessionChanged?.(sessionId);
+  const commit = new GroupCommit();
+
+  const enqueues = commit.lane<NewCommand, Command>({
+    name: 'enqueue',
+    keyOf: ({ sessionId }) => sessionId,
+    write: (commands) => enqueueAll(database, commands),
+  });
+
+  const claims = commit.lane<Asked, Command[]>({
+    name: 'claim',
+    keyOf: ({ agentId }) => agentId,
+    batchItems: CLAIMING_AGENTS,
+    async write(asked) {
+      const { rows } = await database.query<ClaimedRow>(CLAIM, [
+        toJsonText(asked.map(({ agentId, epoch, room }) => ({ agent_id: agentId, epoch, room }))),
+        maxAttempts,
+      ]);
+      const exhausted = rows.filter((row) => row.exhausted).map(({ command_id }) => command_id);
+      if (exhausted.length > 0)
+        for (const sessionId of await failExhausted(database, exhausted, commandTimeoutMs))
+          changed(sessionId);
+      const byAgent = new Map<string, ClaimedRow[]>(asked.map(({ agentId }) => [agentId, []]));
+      for (const row of rows) if (!row.exhausted) byAgent.get(row.agent_id)?.push(row);
+      return asked.map(({ agentId }) => byAgent.get(agentId)!.sort(oldestFirst).map(toCommand));
+    },
+  });
+
+  const reports = commit.lane<Report, boolean>({
+    name: 'report',
+    write: (all) => writeReports(database, all, changed),
+  });
 
   return {
-    enqueue: (command) => retryConflicts(() => database.transaction((tx) => enqueue(tx, command))),
+    enqueue: (command) => enqueues.add(command),
+    claim: (agentId, epoch, limit) => claims.add({ agentId, epoch, room: limit }),
+    acknowledge: async (commandId, agentId, epoch) =>
+      void (await reports.add({ commandId, agentId, epoch, outcome: undefined })),
+    finish: (commandId, agentId, outcome, epoch) => reports.add({ commandId, agentId, epoch, outcome }),
 
-    async claim(agentId, epoch, limit) {
-      // The guard is on the command's own column: a claim under a newer epoch that commits first wins.
-      const { rows } = await database.query<CommandRow>(
-        `with due as (
-           select c.command_id
-             from agents a join agent_commands c on c.agent_id = a.id
-            where a.agent_id = $1 and a.epoch = $2
-              and c.status in ${OPEN} and (c.sent_epoch is null or c.sent_epoch < $2)
-              and not exists (
-                select 1 from agent_commands e
-                 where e.session_id = c.session_id and e.agent_id = c.agent_id and e.seq < c.seq
-                   and e.status in ${OPEN})
-            order by c.created_at, c.command_id
-            limit $3
-         )
-         update agent_commands c
-            set status = case when c.status = 'pending' then 'sent' else c.status end,
-                sent_epoch = $2, sent_at = now(), retry_count = c.retry_count + 1
-           from due, agents a
-          where c.command_id = due.command_id and a.id = c.agent_id
-            and c.status in ${OPEN} and (c.sent_epoch is null or c.sent_epoch < $2)
-         returning ${COMMAND_COLUMNS}`,
-        [agentId, epoch, limit],
-      );
-      return rows.map(toCommand);
+    async waiting(agents) {
+      const asked = agents.map(({ agentId, epoch }) => ({ agent_id: agentId, epoch }));
+      const { rows } = await database.query<{ agent_id: string }>(WAITING, [toJsonText(asked)]);
+      return rows.map(({ agent_id }) => agent_id);
     },
 
-    async acknowledge(commandId, agentId) {
-      await database.query(
-        `update agent_commands set status = 'ack', acked_at = now()
-          where command_id = $1 and status = 'sent'
-            and agent_id = (select id from agents where agent_id = $2)`,
-        [commandId, agentId],
+    async resume(agentId, epoch, commandIds) {
+      const { rows } = await retryConflicts(() =>
+        database.query<{ command_id: string }>(RESUME, [agentId, epoch, toJsonText(commandIds)]),
       );
-    },
-
-    async finish(commandId, agentId, outcome) {
-      const command = await retryConflicts(() =>
-        database.transaction(async (tx) => {
-          const open = await lockOpen(tx, commandId);
-          if (!open || open.agentId !== agentId) return undefined;
-          await settle(tx, open, outcome);
-          return open;
-        }),
-      );
-      if (command) changed(command.sessionId);
-      return command !== undefined;
+      return rows.map(({ command_id }) => command_id);
     },
 
     async expire(now) {
-      const due = await database.query<{ command_id: string }>(
-        `select command_id from agent_commands where status in ${OPEN} and deadline <= $1::timestamptz
-          order by session_id, seq limit ${EXPIRE_BATCH}`,
-        [new Date(now)],
-      );
-      const expired: Command[] = [];
-      for (const { command_id } of due.rows) {
-        const command = await retryConflicts(() =>
-          database.transaction((tx) => expireOne(tx, command_id, now, commandTimeoutMs)),
-        );
-        if (!command) continue;
-        expired.push(command);
-        changed(command.sessionId);
-      }
+      const expired = await expireDue(database, now, commandTimeoutMs);
+      for (const { sessionId } of expired) changed(sessionId);
       return expired;
     },
   };
+}
+
+const oldestFirst = (a: ClaimedRow, b: ClaimedRow): number =>
+  a.created_at.getTime() - b.created_at.getTime() || (a.command_id < b.command_id ? -1 : 1);
+
+async function enqueueAll(database: Database, commands: readonly NewCommand[]): Promise<(Command | Error)[]> {
+  const numbers = await writeCommands(database, commands);
+  const known = await find(
+    database,
+    commands.map(({ commandId }) => commandId).filter((commandId) => !numbers.has(commandId)),
+  );
+  return commands.map((command) => {
+    const seq = numbers.get(command.commandId);
+    if (seq !== undefined) return { ...command, seq, state: 'pending', attempts: 0 };
+    return (
+      known.get(command.commandId) ??
+      new HubError(
+        'session_not_found',
+        `there is no session ${command.sessionId} to give a command to, or no agent ${command.agentId}`,
+        false,
+      )
+    );
+  });
+}
+
+async function find(database: Database, commandIds: readonly string[]): Promise<Map<string, Command>> {
+  if (commandIds.length === 0) return new Map();
+  const { rows } = await database.query<CommandRow>(
+    `select ${COMMAND_COLUMNS} from agent_commands c join agents a on a.id = c.agent_id
+      where c.command_id in (select json_array_elements_text($1::json))`,
+    [toJsonText(commandIds)],
+  );
+  return new Map(rows.map((row) => [row.command_id, toCommand(row)]));
 }
 
 /**
@@ -110,119 +141,8 @@ export function sqlCommandQueue(options: SqlCommandQueueOptions): CommandQueue {
  */
 export async function extendDeadlines(database: Database, until: number): Promise<void> {
   await database.query(
-    `update agent_commands set deadline = $1::timestamptz where status in ${OPEN} and deadline < $1::timestamptz`,
+    `update agent_commands set deadline = $1::timestamptz
+      where completed_at is null and status in ${OPEN} and deadline < $1::timestamptz`,
     [new Date(until)],
   );
-}
-
-async function enqueue(tx: Queryable, command: NewCommand): Promise<Command> {
-  // Every transaction takes the session's row before its commands' rows, so that no two wait for each other.
-  await tx.query('select 1 from sessions where id = $1 for update', [command.sessionId]);
-  const known = await tx.query<CommandRow>(
-    `select ${COMMAND_COLUMNS} from agent_commands c join agents a on a.id = c.agent_id where c.command_id = $1`,
-    [command.commandId],
-  );
-  return known.rows[0] ? toCommand(known.rows[0]) : insertCommand(tx, command);
-}
-
-/** The command, if it is open; its session's row and its own are locked. */
-async function lockOpen(tx: Queryable, commandId: string): Promise<Command | undefined> {
-  await tx.query(
-    'select 1 from sessions where id = (select session_id from agent_commands where command_id = $1) for update',
-    [commandId],
-  );
-  const { rows } = await tx.query<CommandRow>(
-    `select ${COMMAND_COLUMNS} from agent_commands c join agents a on a.id = c.agent_id
-      where c.command_id = $1 and c.status in ${OPEN} for update of c`,
-    [commandId],
-  );
-  return rows[0] && toCommand(rows[0]);
-}
-
-/** Whether command `$3` of generation `$2` is the last word for session `s`, which is `$1`. */
-const LATEST = `s.id = $1 and s.generation = $2 and exists (
-  select 1 from agent_commands c
-   where c.command_id = $3 and c.agent_id = s.agent_id
-     and not exists (
-       select 1 from agent_commands n
-        where n.session_id = s.id and n.agent_id = s.agent_id and n.seq > c.seq))`;
-
-async function settle(tx: Queryable, command: Command, outcome: Outcome): Promise<void> {
-  const failure = outcome.state === 'failed' ? failureOf(outcome) : undefined;
-  const result = outcome.state === 'completed' && outcome.result ? toJsonText(outcome.result) : null;
-  await tx.query(
-    `update agent_commands
-        set status = $2, completed_at = now(), result = $3::jsonb, error_message = $4, error_code = $5
-      where command_id = $1`,
-    [command.commandId, outcome.state, result, failure?.error ?? null, failure?.code ?? null],
-  );
-  const latest = [command.sessionId, command.generation, command.commandId];
-  if (failure) return failSession(tx, command, latest, failure);
-  const to = COMPLETED[command.action];
-  await tx.query(
-    `update sessions s
-        set state = $5, error_code = null, error_message = null, updated_at = now(),
-            platform_metadata = coalesce($6::jsonb -> 'platformMetadata', platform_metadata)
-      where ${LATEST} and s.state = $4`,
-    [...latest, to.from, to.to, result],
-  );
-}
-
-const failureOf = ({ code, error }: Outcome & { state: 'failed' }): { code: string; error: string } => ({
-  code: storableText(code ?? 'command_failed'),
-  error: storableText(error),
-});
-
-/** What the session becomes when its latest command is completed. */
-const COMPLETED = {
-  start_session: { from: 'pending', to: 'running' },
-  wake_session: { from: 'pending', to: 'running' },
-  hibernate_session: { from: 'running', to: 'hibernated' },
-  stop_session: { from: 'terminating', to: 'terminated' },
-} as const;
-
-async function failSession(
-  tx: Queryable,
-  command: Command,
-  latest: unknown[],
-  failure: { error: string; code: string },
-): Promise<void> {
-  const starting = command.action === 'start_session' || command.action === 'wake_session';
-  // A stop that failed leaves the session terminating: the next inventory says whether to try again.
-  const change = starting ? `state = 'failed', desired_state = 'terminated',` : '';
-  await tx.query(
-    `update sessions s set ${change} error_code = $4, error_message = $5, updated_at = now()
-      where ${LATEST} and s.state in ('pending', 'running', 'terminating')`,
-    [...latest, failure.code, failure.error],
-  );
-}
-
-async function expireOne(
-  tx: Queryable,
-  commandId: string,
-  now: number,
-  commandTimeoutMs: number,
-): Promise<Command | undefined> {
-  const command = await lockOpen(tx, commandId);
-  if (!command || command.deadline > now) return undefined;
-  const neverSent = command.state === 'pending';
-  await settle(tx, command, {
-    state: 'failed',
-    code: neverSent ? 'agent_unavailable' : 'deadline_exceeded',
-    error: neverSent
-      ? `Agent ${command.agentId} was not there to take the command in time.`
-      : `Agent ${command.agentId} took the command and did not finish it in time.`,
-  });
-  // The agent may have made half of it, or finish it yet: what it holds must go.
-  if (!neverSent && command.action === 'start_session')
-    await insertCommand(tx, {
-      commandId: newCommandId(),
-      agentId: command.agentId,
-      sessionId: command.sessionId,
-      generation: command.generation,
-      action: 'stop_session',
-      payload: {},
-      deadline: now + commandTimeoutMs,
-    });
-  return command;
 }

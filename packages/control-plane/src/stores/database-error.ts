@@ -3,15 +3,24 @@
  * - `conflict`: a deadlock or a serialization failure; the transaction was rolled back.
  * - `constraint`: a unique, foreign key, check or not-null constraint; `constraint` names it where the server does.
  * - `invalid_value`: a value that its column cannot hold, for example a text with NUL.
+ * - `overloaded`: too much waits to be written already; nothing was.
  * - `timeout`: the statement, a lock or a free connection took too long.
  * - `closed`: the database was disposed.
  * - `misuse`: the database inside a transaction, or a transaction's handle after it.
  * - `internal`: everything else, for example a syntax error.
  */
 export type DatabaseErrorCode =
-  'unavailable' | 'conflict' | 'constraint' | 'invalid_value' | 'timeout' | 'closed' | 'misuse' | 'internal';
+  | 'unavailable'
+  | 'conflict'
+  | 'constraint'
+  | 'invalid_value'
+  | 'overloaded'
+  | 'timeout'
+  | 'closed'
+  | 'misuse'
+  | 'internal';
 
-const RETRY: ReadonlySet<DatabaseErrorCode> = new Set(['unavailable', 'conflict', 'timeout']);
+const RETRY: ReadonlySet<DatabaseErrorCode> = new Set(['unavailable', 'conflict', 'overloaded', 'timeout']);
 
 /** Thrown by databases. Recognise it by `code`, not by `instanceof`. */
 export class DatabaseError extends Error {

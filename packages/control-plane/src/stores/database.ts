@@ -23,9 +23,11 @@ export interface Queryable {
   /**
    * Carries out several statements without parameters, for migrations.
    *
+   * @param options.timeoutMs longest time of all of them, in ms, where the implementation limits it; to the end of a
+   * transaction no statement has less. Default: the implementation's own for one statement
    * @throws DatabaseError
    */
-  script(sql: string): Promise<void>;
+  script(sql: string, options?: { timeoutMs?: number }): Promise<void>;
 }
 
 /**

@@ -5,8 +5,10 @@ import type { Migration } from './migrations/migration.js';
 
 /** Any number, as long as every version of this program uses the same. */
 const LOCK = 7_305_814_221;
-/** How often a migrator waits anew for another one that holds the lock. */
-const ATTEMPTS = 6;
+/** How often a migrator waits anew for whoever is in its way: another one, or a program that uses the tables. */
+const ATTEMPTS = 30;
+/** Longest time of one migration, in ms: that of a large table takes minutes. */
+const TIMEOUT_MS = 30 * 60_000;
 
 async function locked<T>(database: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -43,7 +45,7 @@ export async function migrate(
     const isNew = await locked(database, async (tx) => {
       const { rows } = await tx.query('select 1 from schema_migrations where version = $1', [version]);
       if (rows.length > 0) return false;
-      await tx.script(sql);
+      await tx.script(sql, { timeoutMs: TIMEOUT_MS });
       await tx.query('insert into schema_migrations (version) values ($1)', [version]);
       return true;
     });

@@ -38,7 +38,7 @@ export async function heldBy(on: Queryable, agentId: string, ids: readonly strin
                    or (c.sent_epoch = me.epoch and c.completed_at > now() - ${SETTLING}))) as busy
        from sessions s left join agents o on o.id = s.agent_id
       where (s.agent_id = (select id from agents where agent_id = $1)
-              and (s.desired_state = 'running' or s.state = 'terminating'))
+              and (s.desired_state in ('running', 'hibernated') or s.state = 'terminating'))
          or s.id in (select jsonb_array_elements_text($2::jsonb))
       order by s.id`,
     [agentId, toJsonText(ids)],
@@ -110,7 +110,8 @@ export async function stopHeld(
   deadline: number,
 ): Promise<boolean> {
   const row = await lockJudged(tx, judged);
-  if (!row || (row.here && row.desired_state !== 'terminated')) return false;
+  if (!row || row.desired_state === 'external' || (row.here && row.desired_state !== 'terminated'))
+    return false;
   await insertCommand(tx, {
     commandId: newCommandId(),
     agentId: judged.agentId,
@@ -146,6 +147,27 @@ export async function markFailed(
     `update sessions set state = 'failed', desired_state = 'terminated', error_code = $2, error_message = $3,
             updated_at = now() where id = $1`,
     [judged.sessionId, error.code, storableText(error.message)],
+  );
+  return true;
+}
+
+export async function markHibernated(tx: Queryable, judged: Judged): Promise<boolean> {
+  const row = await lockJudged(tx, judged);
+  const wanted = row?.desired_state === 'running' || row?.desired_state === 'hibernated';
+  if (!row || !row.here || !wanted || row.state !== 'running') return false;
+  await tx.query(
+    `update sessions set state = 'hibernated', desired_state = 'hibernated', updated_at = now() where id = $1`,
+    [judged.sessionId],
+  );
+  return true;
+}
+
+export async function keepRunning(tx: Queryable, judged: Judged): Promise<boolean> {
+  const row = await lockJudged(tx, judged);
+  if (!row || !row.here || row.desired_state !== 'hibernated') return false;
+  await tx.query(
+    `update sessions set state = 'running', desired_state = 'running', updated_at = now() where id = $1`,
+    [judged.sessionId],
   );
   return true;
 }

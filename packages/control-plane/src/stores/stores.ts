@@ -1,20 +1,19 @@
 import type { AgentOwnership, CommandQueue } from '@streamspace/hub';
 import type { LoginStore, SetupStore, TicketStore, UserStore } from '../auth/ports.js';
 import type { SessionStore, TemplateStore } from '../domain/ports.js';
+import type { AuditStore, EventStore } from '../domain/timeline.js';
 import { sqlAgentOwnership } from './agent-ownership.js';
-import { sqlAgentsStore, type AgentsStore } from './agents-store.js';
+import { sqlAgentsStore, type AgentsStore, type AgentsView } from './agents-store.js';
 import { sqlCommandQueue } from './command-queue.js';
 import type { Database } from './database.js';
+import { sqlAuditStore, sqlEventStore } from './events-store.js';
 import { sqlSessionStore } from './sessions-store.js';
 import { sqlTemplateStore } from './templates-store.js';
 import { sqlLoginStore, sqlSetupStore, sqlTicketStore, sqlUserStore } from './users-store.js';
 
-export interface StoresOptions {
+export interface StoresOptions extends AgentsView {
   database: Database;
-  podName: string;
   commandTimeoutMs: number;
-  /** An agent that was not heard of for this long counts as offline, in ms. */
-  staleAfterMs: number;
   onSessionChanged?: (sessionId: string) => void;
 }
 
@@ -27,6 +26,8 @@ export interface Stores {
   readonly agents: AgentsStore;
   readonly templates: TemplateStore;
   readonly sessions: SessionStore;
+  readonly events: EventStore;
+  readonly audit: AuditStore;
   readonly ownership: AgentOwnership;
   readonly commands: CommandQueue;
 }
@@ -41,6 +42,8 @@ export function createStores(options: StoresOptions): Stores {
     agents: sqlAgentsStore(options),
     templates: sqlTemplateStore(database),
     sessions: sqlSessionStore(options),
+    events: sqlEventStore(database),
+    audit: sqlAuditStore(database),
     ownership: sqlAgentOwnership(options),
     commands: sqlCommandQueue(options),
   };

@@ -46,7 +46,7 @@ export class TransactionGuard {
     const tx: Queryable = {
       query: <R extends Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>> =>
         guarded(() => connection.query<R>(sql, params)),
-      script: (sql) => guarded(() => connection.script(sql)),
+      script: (sql, options) => guarded(() => connection.script(sql, options)),
     };
     try {
       const result = await this.#scopes.run(scope, () => work(tx));

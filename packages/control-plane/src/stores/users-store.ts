@@ -1,4 +1,5 @@
 import type { LoginStore, SetupStore, TicketStore, User, UserStore } from '../auth/ports.js';
+import { Refusal } from '../domain/errors.js';
 import type { Role, ViewerMode } from '../domain/session.js';
 import type { Database, Queryable } from './database.js';
 
@@ -6,29 +7,38 @@ interface UserRow extends Record<string, unknown> {
   id: string;
   username: string;
   role: Role;
-  password_hash: string;
+  password_hash: string | null;
 }
+
+/** Other roles came with the users of an earlier version; they give no rights here. */
+const ROLE = `case when role = 'admin' then 'admin' else 'user' end as role`;
+
+/** Whether user `u` has a password that was set here. One of an earlier version is hashed in another way, or missing. */
+const HAS_PASSWORD = `coalesce(u.password_hash, '') <> '' and u.password_hash not like '$2%'`;
 
 const toUser = ({ id, username, role }: UserRow): User => ({ id, username, role });
 
 async function hasAdmin(on: Queryable): Promise<boolean> {
-  return (await on.query(`select 1 from users where role = 'admin' limit 1`)).rows.length > 0;
+  const { rows } = await on.query(`select 1 from users u where role = 'admin' and ${HAS_PASSWORD} limit 1`);
+  return rows.length > 0;
 }
 
 export function sqlUserStore(database: Database): UserStore {
   return {
     async find(id) {
-      const { rows } = await database.query<UserRow>('select id, username, role from users where id = $1', [
-        id,
-      ]);
+      const { rows } = await database.query<UserRow>(
+        `select id, username, ${ROLE} from users where id = $1`,
+        [id],
+      );
       return rows[0] && toUser(rows[0]);
     },
     async findByName(username) {
       const { rows } = await database.query<UserRow>(
-        'select id, username, role, password_hash from users where lower(username) = lower($1)',
+        `select id, username, ${ROLE}, case when ${HAS_PASSWORD} then password_hash end as password_hash
+           from users u where lower(username) = lower($1)`,
         [username],
       );
-      return rows[0] && { ...toUser(rows[0]), passwordHash: rows[0].password_hash };
+      return rows[0] && { ...toUser(rows[0]), passwordHash: rows[0].password_hash ?? undefined };
     },
     hasAdmin: () => hasAdmin(database),
   };
@@ -69,10 +79,19 @@ export function sqlSetupStore(database: Database): SetupStore {
         if (token.rows.length === 0) return 'token_invalid';
         await tx.query('delete from setup_tokens');
         const { rows } = await tx.query<UserRow>(
-          `insert into users (username, password_hash, role) values ($1, $2, 'admin') returning id, username, role`,
+          // A user of an earlier version who cannot log in becomes the administrator, with all that is his.
+          `insert into users as u (username, password_hash, role) values ($1, $2, 'admin')
+           on conflict (lower(username)) do update
+             set password_hash = excluded.password_hash, role = 'admin', updated_at = now() where not (${HAS_PASSWORD})
+           returning id, username, role`,
           [username, passwordHash],
         );
-        return toUser(rows[0]!);
+        // Somebody has this name and a password: he may log in, and this is no way to take his account.
+        if (!rows[0])
+          throw new Refusal('user_exists', `There is a user ${username} already.`, {
+            remedy: 'Choose another name.',
+          });
+        return toUser(rows[0]);
       }),
   };
 }
@@ -96,7 +115,7 @@ export function sqlLoginStore(database: Database): LoginStore {
     rotate: (id, tokenHash, nextHash, graceMs) =>
       database.transaction(async (tx) => {
         const { rows } = await tx.query<LoginRow>(
-          `select u.id, u.username, u.role, l.expires_at, l.token_hash = $2 as present,
+          `select u.id, u.username, ${ROLE}, l.expires_at, l.token_hash = $2 as present,
                   l.previous_hash = $2 and l.token_hash = $3
                     and l.rotated_at > now() - $4 * interval '1 millisecond' as last
              from logins l join users u on u.id = l.user_id

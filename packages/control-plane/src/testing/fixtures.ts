@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { NewSession } from '../domain/ports.js';
-import { rankAgents } from '../domain/scheduling.js';
 import type { Session } from '../domain/session.js';
 import type { Template } from '../domain/template.js';
 import { hashToken } from '../auth/secrets.js';
@@ -12,6 +11,8 @@ import { createStores, type Stores } from '../stores/stores.js';
 export interface Fixtures extends Stores {
   readonly database: Database;
   readonly template: Template;
+  /** Agents whose connection counts as held here; add to it. */
+  readonly held: Set<string>;
   addUser(role?: 'admin' | 'user'): Promise<{ id: string; username: string }>;
   /** An agent that is connected, of a platform that no other agent has. */
   addAgent(limits?: { maxSessions?: number }): Promise<{ agentId: string; platform: string; epoch: number }>;
@@ -25,11 +26,13 @@ const short = (): string => randomUUID().slice(0, 8);
 
 export async function openFixtures(database: Database): Promise<Fixtures> {
   await migrate(database);
+  const held = new Set<string>();
   const stores = createStores({
     database,
     podName: 'suite',
     commandTimeoutMs: 60_000,
     staleAfterMs: 60_000,
+    heldAgents: () => held,
   });
   const template: Template = {
     name: `template-${short()}`,
@@ -45,7 +48,7 @@ export async function openFixtures(database: Database): Promise<Fixtures> {
       agentId,
       platform,
       connectionId: randomUUID(),
-      instanceId: randomUUID(),
+      instanceId: `instance of ${agentId}`,
       capacity: { maxSessions },
     });
     if (!claim.ok) throw new Error(claim.message);
@@ -55,6 +58,7 @@ export async function openFixtures(database: Database): Promise<Fixtures> {
     ...stores,
     database,
     template,
+    held,
     async addUser(role = 'user') {
       const username = `user-${short()}`;
       const { rows } = await database.query<{ id: string }>(
@@ -73,13 +77,11 @@ export async function openFixtures(database: Database): Promise<Fixtures> {
     request: (more) => ({
       id: `s-${short()}`,
       template,
-      platform: undefined,
       requestHash: hashToken('request'),
       ...more,
     }),
     async createSession(request) {
-      const rank = (agents: Parameters<typeof rankAgents>[0]) => rankAgents(agents, request.platform);
-      return (await stores.sessions.create(request, rank)).session;
+      return (await stores.sessions.create(request)).session;
     },
   };
 }

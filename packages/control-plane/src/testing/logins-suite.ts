@@ -123,11 +123,25 @@ export function loginsSuite({ describe, it }: TestRunner, fixtures: () => Promis
         agentId,
         platform: 'docker',
         region: 'here',
+        labels: {},
+        isIsolated: true,
         status: 'offline',
         maxSessions: 4,
         sessions: 0,
         lastHeartbeat: null,
       });
+    });
+
+    it('show their last heartbeat where programs of StreamSpace look for it, too', async () => {
+      const on = await fixtures();
+      const { agentId, epoch } = await on.addAgent();
+      await on.ownership.heard(agentId, epoch, { status: 'draining', activeSessions: 3 });
+      await on.agents.copyHeartbeats();
+      const { rows } = await on.database.query(
+        "select active_sessions, last_heartbeat > now() - interval '1 minute' as fresh from agents where agent_id = $1",
+        [agentId],
+      );
+      assert.deepEqual(rows, [{ active_sessions: 3, fresh: true }]);
     });
 
     it('are offline when they were not heard of, and when this replica starts anew', async () => {

@@ -26,7 +26,7 @@ export function ownershipInDatabaseSuite(
           agentId,
           platform,
           connectionId: randomUUID(),
-          instanceId: randomUUID(),
+          instanceId: `instance of ${agentId}`,
           capacity: { maxSessions: 0 },
           ...(fencingToken !== undefined && { fencingToken }),
         });
@@ -39,6 +39,28 @@ export function ownershipInDatabaseSuite(
         highestFencingToken: 3,
       });
       assert.ok((await claim(3)).ok);
+    });
+
+    it('writes that an agent is alive with others, and as of when it was heard', async () => {
+      const on = await fixtures();
+      const agent = await on.addAgent();
+      const lastHeartbeat = async (): Promise<number> => {
+        const { rows } = await on.database.query<{ ago: number }>(
+          `select extract(epoch from now() - h.last_heartbeat)::float8 as ago
+             from agent_heartbeats h join agents a on a.id = h.agent_id where a.agent_id = $1`,
+          [agent.agentId],
+        );
+        return rows[0]!.ago;
+      };
+      await on.database.query(
+        `update agent_heartbeats set last_heartbeat = now() - interval '1 hour'
+          where agent_id = (select id from agents where agent_id = $1)`,
+        [agent.agentId],
+      );
+      await on.ownership.heard(agent.agentId, agent.epoch, { status: 'online', activeSessions: 0 });
+      assert.ok((await lastHeartbeat()) > 3_000);
+      await on.ownership.flush?.();
+      assert.ok((await lastHeartbeat()) < 60);
     });
   });
 }

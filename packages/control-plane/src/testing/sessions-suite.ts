@@ -100,13 +100,11 @@ export function sessionsSuite({ describe, it }: TestRunner, fixtures: () => Prom
 
     it('are the same session when asked for again in the same way, and an error in another', async () => {
       const { on, request, claim } = await setUp();
-      const rank = (agents: Parameters<Parameters<typeof on.sessions.create>[1]>[0]) =>
-        agents.filter((agent) => agent.platform === request.platform);
-      const results = await Promise.all([1, 2, 3].map(() => on.sessions.create(request, rank)));
+      const results = await Promise.all([1, 2, 3].map(() => on.sessions.create(request)));
       assert.equal(results.filter((result) => result.created).length, 1);
       assert.equal((await claim()).length, 1);
       const other = { ...request, requestHash: hashToken('other') };
-      await assert.rejects(on.sessions.create(other, rank), refusedWith('session_exists'));
+      await assert.rejects(on.sessions.create(other), refusedWith('session_exists'));
     });
 
     it('never exceed an agent’s capacity, however many are created at once', async () => {
@@ -137,9 +135,7 @@ export function sessionsSuite({ describe, it }: TestRunner, fixtures: () => Prom
       const { id } = await on.createSession(request);
       const [start] = await claim();
       await on.commands.finish(start!.commandId, agent.agentId, { state: 'failed', error: 'It crashed.' });
-      const rank = (agents: Parameters<Parameters<typeof on.sessions.create>[1]>[0]) =>
-        agents.filter((candidate) => candidate.platform === request.platform);
-      const results = await Promise.all([1, 2, 3].map(() => on.sessions.create(request, rank)));
+      const results = await Promise.all([1, 2, 3].map(() => on.sessions.create(request)));
       assert.equal(results.filter(({ created }) => created).length, 1);
       for (const { session } of results) {
         assert.equal(session.generation, 2);
@@ -158,7 +154,7 @@ export function sessionsSuite({ describe, it }: TestRunner, fixtures: () => Prom
       await on.commands.finish(stop!.commandId, agent.agentId, { state: 'completed' });
       assert.equal((await on.sessions.find(id))?.state, 'terminated');
       await assert.rejects(
-        on.sessions.create({ ...request, userId: stranger.id }, rank),
+        on.sessions.create({ ...request, userId: stranger.id }),
         refusedWith('session_exists'),
       );
     });

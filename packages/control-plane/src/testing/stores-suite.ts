@@ -4,8 +4,11 @@ import type { Database } from '../stores/database.js';
 import { openFixtures, type Fixtures } from './fixtures.js';
 import { loginsSuite } from './logins-suite.js';
 import { ownershipInDatabaseSuite } from './ownership-suite.js';
+import { placementSuite } from './placement-suite.js';
+import { queueInDatabaseSuite } from './queue-suite.js';
 import { reconcileSuite } from './reconcile-suite.js';
 import { sessionsSuite } from './sessions-suite.js';
+import { timelineSuite } from './timeline-suite.js';
 
 /**
  * What the stores have to do on every `Database`, the hub's two ports among it. `open` gives one that the suite may
@@ -19,6 +22,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
     const on = await fixtures();
     return {
       queue: on.commands,
+      maxAttempts: 10,
       addAgent: (agentId) => connect(on, agentId),
       nextEpoch: (agentId) => connect(on, agentId),
       async addSession(sessionId, agentId) {
@@ -45,8 +49,11 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
   });
 
   ownershipInDatabaseSuite(runner, fixtures);
+  queueInDatabaseSuite(runner, fixtures);
   sessionsSuite(runner, fixtures);
   reconcileSuite(runner, fixtures);
+  placementSuite(runner, fixtures);
+  timelineSuite(runner, fixtures);
   loginsSuite(runner, fixtures);
 }
 
@@ -56,7 +63,7 @@ async function connect(on: Fixtures, agentId: string): Promise<{ epoch: number }
     agentId,
     platform: 'suite',
     connectionId: randomUUID(),
-    instanceId: randomUUID(),
+    instanceId: `instance of ${agentId}`,
     capacity: { maxSessions: 0 },
   });
   if (!claim.ok) throw new Error(claim.message);

@@ -1,4 +1,6 @@
-import type { Command, CommandQueue, NewCommand, Outcome } from '../ports.js';
+import { randomUUID } from 'node:crypto';
+import { HubError } from '../errors.js';
+import type { AgentEpoch, Command, CommandQueue, NewCommand, Outcome } from '../ports.js';
 
 interface Row {
   command: Command;
@@ -7,77 +9,174 @@ interface Row {
 }
 
 const isOpen = (row: Row): boolean => row.command.state !== 'completed' && row.command.state !== 'failed';
+const isStart = ({ command }: Row): boolean =>
+  command.action === 'start_session' || command.action === 'wake_session';
 
-/**
- * A command queue that lasts as long as this process: for tests, and for a control plane that keeps nothing.
- * Finished commands are kept up to `keepFinished`, then the oldest are forgotten.
- */
-export function memoryCommandQueue(options: { keepFinished?: number } = {}): CommandQueue {
-  const keepFinished = options.keepFinished ?? 10_000;
-  const rows = new Map<string, Row>();
-  const sequences = new Map<string, number>();
-  const epochs = new Map<string, number>();
-  const finished: string[] = [];
+export interface MemoryCommandQueueOptions {
+  /** Finished commands that are kept; past it the oldest are forgotten. @default 10_000 */
+  keepFinished?: number;
+  /** How often a command is handed out at most; then it fails with `attempts_exhausted`. @default 10 */
+  maxAttempts?: number;
+  /** Time that a stop gets which the queue enqueues by itself, in ms. @default 120_000 */
+  commandTimeoutMs?: number;
+}
 
-  const settle = (row: Row, outcome: Outcome): void => {
-    row.command = { ...row.command, state: outcome.state };
-    row.outcome = outcome;
-    finished.push(row.command.commandId);
-    if (finished.length > keepFinished) rows.delete(finished.shift()!);
-  };
+/** A command queue that lasts as long as this process: for tests, and for a control plane that keeps nothing. */
+export function memoryCommandQueue(options: MemoryCommandQueueOptions = {}): CommandQueue {
+  return new MemoryCommandQueue(options);
+}
+
+class MemoryCommandQueue implements CommandQueue {
+  readonly #rows = new Map<string, Row>();
+  readonly #sequences = new Map<string, number>();
+  /** The newest epoch that each agent was seen with. */
+  readonly #epochs = new Map<string, number>();
+  readonly #finished: string[] = [];
+  readonly #options: Required<MemoryCommandQueueOptions>;
+
+  constructor(options: MemoryCommandQueueOptions) {
+    this.#options = { keepFinished: 10_000, maxAttempts: 10, commandTimeoutMs: 120_000, ...options };
+  }
+
+  async enqueue(command: NewCommand): Promise<Command> {
+    return this.#rows.get(command.commandId)?.command ?? this.#add(command);
+  }
+
+  #add(command: NewCommand): Command {
+    const seq = (this.#sequences.get(command.sessionId) ?? 0) + 1;
+    this.#sequences.set(command.sessionId, seq);
+    if (command.action === 'stop_session') this.#cancelStartsBefore(command);
+    const row: Row = { command: { ...command, seq, state: 'pending', attempts: 0 }, sentEpoch: 0 };
+    this.#rows.set(command.commandId, row);
+    return row.command;
+  }
+
+  #cancelStartsBefore(stop: NewCommand): void {
+    for (const row of this.#rows.values()) {
+      const { sessionId, agentId, state, generation } = row.command;
+      if (sessionId !== stop.sessionId || agentId !== stop.agentId || generation > stop.generation) continue;
+      if (state === 'pending' && isStart(row))
+        this.#settle(row, { state: 'failed', error: 'the session was stopped first', code: 'cancelled' });
+    }
+  }
+
+  async claim(agentId: string, epoch: number, limit: number): Promise<Command[]> {
+    if (!this.#isNewest(agentId, epoch)) return [];
+    const claimed: Command[] = [];
+    for (const row of this.#due(agentId, epoch)) {
+      if (claimed.length >= limit) break;
+      if (row.command.attempts >= this.#options.maxAttempts) {
+        this.#giveUp(row, {
+          state: 'failed',
+          error: 'it was sent too often',
+          code: 'attempts_exhausted',
+        });
+        continue;
+      }
+      row.sentEpoch = epoch;
+      const state = row.command.state === 'pending' ? 'sent' : row.command.state;
+      row.command = { ...row.command, state, attempts: row.command.attempts + 1 };
+      claimed.push(row.command);
+    }
+    return claimed;
+  }
+
+  async waiting(agents: readonly AgentEpoch[]): Promise<string[]> {
+    const epochs = new Map(agents.map(({ agentId, epoch }) => [agentId, epoch]));
+    const found = new Set<string>();
+    for (const { command, sentEpoch } of this.#heads()) {
+      const epoch = epochs.get(command.agentId) ?? 0;
+      if (sentEpoch < epoch && epoch >= (this.#epochs.get(command.agentId) ?? 0)) found.add(command.agentId);
+    }
+    return [...found];
+  }
+
+  async resume(agentId: string, epoch: number, commandIds: readonly string[]): Promise<string[]> {
+    if (!this.#isNewest(agentId, epoch)) return [];
+    return commandIds.filter((commandId) => {
+      const row = this.#rows.get(commandId);
+      if (!row || row.command.agentId !== agentId || !isOpen(row)) return false;
+      row.sentEpoch = epoch;
+      row.command = { ...row.command, state: 'ack', attempts: Math.max(1, row.command.attempts) };
+      return true;
+    });
+  }
+
+  async acknowledge(commandId: string, agentId: string, epoch?: number): Promise<void> {
+    const row = this.#reported(commandId, agentId, epoch);
+    if (row?.command.state === 'sent') row.command = { ...row.command, state: 'ack' };
+  }
+
+  async finish(commandId: string, agentId: string, outcome: Outcome, epoch?: number): Promise<boolean> {
+    const row = this.#reported(commandId, agentId, epoch);
+    if (!row || !isOpen(row)) return false;
+    this.#settle(row, outcome);
+    return true;
+  }
+
+  async expire(now: number): Promise<Command[]> {
+    const due = [...this.#rows.values()].filter((row) => isOpen(row) && row.command.deadline <= now);
+    return due.map((row) => {
+      const { command } = row;
+      this.#giveUp(row, { state: 'failed', error: 'the deadline passed', code: 'deadline_exceeded' });
+      return command;
+    });
+  }
+
+  /** Takes note of the epoch. Returns whether there is no newer one. */
+  #isNewest(agentId: string, epoch: number): boolean {
+    if (epoch < (this.#epochs.get(agentId) ?? 0)) return false;
+    this.#epochs.set(agentId, epoch);
+    return true;
+  }
+
   /** Open commands that are the first of their session. */
-  const heads = function* (): Generator<Row> {
+  *#heads(): Generator<Row> {
     const sessions = new Set<string>();
-    for (const row of rows.values()) {
-      if (!isOpen(row) || sessions.has(row.command.sessionId)) continue;
-      sessions.add(row.command.sessionId);
+    for (const row of this.#rows.values()) {
+      if (!isOpen(row)) continue;
+      const key = `${row.command.sessionId} ${row.command.agentId}`;
+      if (sessions.has(key)) continue;
+      sessions.add(key);
       yield row;
     }
-  };
+  }
 
-  return {
-    async enqueue(command: NewCommand) {
-      const known = rows.get(command.commandId);
-      if (known) return known.command;
-      const seq = (sequences.get(command.sessionId) ?? 0) + 1;
-      sequences.set(command.sessionId, seq);
-      const row: Row = { command: { ...command, seq, state: 'pending', attempts: 0 }, sentEpoch: 0 };
-      rows.set(command.commandId, row);
-      return row.command;
-    },
-    async claim(agentId, epoch, limit) {
-      if (epoch < (epochs.get(agentId) ?? 0)) return [];
-      epochs.set(agentId, epoch);
-      const claimed: Command[] = [];
-      for (const row of heads()) {
-        if (claimed.length >= limit) break;
-        if (row.command.agentId !== agentId || row.sentEpoch >= epoch) continue;
-        row.sentEpoch = epoch;
-        const state = row.command.state === 'pending' ? 'sent' : row.command.state;
-        row.command = { ...row.command, state, attempts: row.command.attempts + 1 };
-        claimed.push(row.command);
-      }
-      return claimed;
-    },
-    async acknowledge(commandId, agentId) {
-      const row = rows.get(commandId);
-      if (row?.command.agentId === agentId && row.command.state === 'sent')
-        row.command = { ...row.command, state: 'ack' };
-    },
-    async finish(commandId, agentId, outcome) {
-      const row = rows.get(commandId);
-      if (!row || row.command.agentId !== agentId || !isOpen(row)) return false;
-      settle(row, outcome);
-      return true;
-    },
-    async expire(now) {
-      const expired: Command[] = [];
-      for (const row of rows.values()) {
-        if (!isOpen(row) || row.command.deadline > now) continue;
-        expired.push(row.command);
-        settle(row, { state: 'failed', error: 'the deadline passed', code: 'deadline_exceeded' });
-      }
-      return expired;
-    },
-  };
+  #due(agentId: string, epoch: number): Row[] {
+    return [...this.#heads()].filter((row) => row.command.agentId === agentId && row.sentEpoch < epoch);
+  }
+
+  #reported(commandId: string, agentId: string, epoch: number | undefined): Row | undefined {
+    if (epoch !== undefined && epoch < (this.#epochs.get(agentId) ?? 0))
+      throw new HubError(
+        'stale_epoch',
+        `epoch ${epoch} of agent ${agentId} was replaced by a newer one`,
+        false,
+      );
+    const row = this.#rows.get(commandId);
+    return row?.command.agentId === agentId ? row : undefined;
+  }
+
+  /** Fails it; what an agent may have made of it must go. */
+  #giveUp(row: Row, outcome: Outcome): void {
+    const { state, agentId, sessionId, generation } = row.command;
+    this.#settle(row, outcome);
+    if (state === 'pending' || !isStart(row)) return;
+    this.#add({
+      commandId: randomUUID(),
+      agentId,
+      sessionId,
+      generation,
+      action: 'stop_session',
+      payload: {},
+      deadline: Date.now() + this.#options.commandTimeoutMs,
+    });
+  }
+
+  #settle(row: Row, outcome: Outcome): void {
+    row.command = { ...row.command, state: outcome.state };
+    row.outcome = outcome;
+    this.#finished.push(row.command.commandId);
+    if (this.#finished.length > this.#options.keepFinished) this.#rows.delete(this.#finished.shift()!);
+  }
 }

@@ -1,9 +1,13 @@
-import type { AgentOwnership } from '../ports.js';
+import { INSTANCE_CHANGE_WINDOW_MS, type AgentOwnership, type Claim, type ClaimRequest } from '../ports.js';
 
 interface Owned {
-  epoch: number;
+  readonly epoch: number;
+  /** `undefined` once it was released. */
   connectionId: string | undefined;
-  fencingToken: number;
+  readonly instanceId: string;
+  readonly fencingToken: number;
+  /** When another instance took the connection over, the last two times, in ms. */
+  readonly changes: readonly number[];
 }
 
 /** Ownership that lasts as long as this process: for tests, and for a control plane that keeps nothing. */
@@ -11,17 +15,20 @@ export function memoryOwnership(options: { now?: () => number } = {}): AgentOwne
   const now = options.now ?? Date.now;
   const agents = new Map<string, Owned>();
   return {
-    async claim({ agentId, connectionId, fencingToken }) {
-      const held = agents.get(agentId) ?? { epoch: 0, connectionId: undefined, fencingToken: 0 };
-      if ((fencingToken ?? 0) < held.fencingToken)
-        return {
-          ok: false,
-          code: 'fencing_token_too_low',
-          message: `fencing token ${fencingToken ?? 'none'} is below ${held.fencingToken}, which was seen already`,
-          highestFencingToken: held.fencingToken,
-        };
-      const epoch = Math.max(held.epoch + 1, now());
-      agents.set(agentId, { epoch, connectionId, fencingToken: fencingToken ?? held.fencingToken });
+    async claim(request) {
+      const { agentId, connectionId, instanceId, fencingToken } = request;
+      const held = agents.get(agentId);
+      const refusal = held && refusalOf(held, request, now());
+      if (refusal) return refusal;
+      const epoch = Math.max((held?.epoch ?? 0) + 1, now());
+      const changes = held && isTakeover(held, request) ? [...held.changes, now()].slice(-2) : held?.changes;
+      agents.set(agentId, {
+        epoch,
+        connectionId,
+        instanceId,
+        fencingToken: fencingToken ?? held?.fencingToken ?? 0,
+        changes: changes ?? [],
+      });
       return { ok: true, epoch };
     },
     async release(agentId, connectionId, epoch) {
@@ -29,5 +36,27 @@ export function memoryOwnership(options: { now?: () => number } = {}): AgentOwne
       if (held && held.epoch === epoch && held.connectionId === connectionId) held.connectionId = undefined;
     },
     async heard() {},
+  };
+}
+
+const isTakeover = (held: Owned, { instanceId }: ClaimRequest): boolean =>
+  held.connectionId !== undefined && held.instanceId !== instanceId;
+
+function refusalOf(held: Owned, request: ClaimRequest, now: number): Claim | undefined {
+  const token = request.fencingToken ?? 0;
+  if (token < held.fencingToken)
+    return {
+      ok: false,
+      code: 'fencing_token_too_low',
+      message: `fencing token ${request.fencingToken ?? 'none'} is below ${held.fencingToken}, which was seen already`,
+      highestFencingToken: held.fencingToken,
+    };
+  const recent = held.changes.filter((at) => at > now - INSTANCE_CHANGE_WINDOW_MS);
+  if (token > held.fencingToken || !isTakeover(held, request) || recent.length < 2) return undefined;
+  return {
+    ok: false,
+    code: 'duplicate_instance',
+    message: `instance ${held.instanceId} holds this agent's connection and was replaced twice within ${INSTANCE_CHANGE_WINDOW_MS / 1000} s: is the agent's key used twice?`,
+    incumbent: held.instanceId,
   };
 }

@@ -11,6 +11,8 @@ export interface CommandQueueFixture {
   nextEpoch(agentId: string): Promise<{ epoch: number }>;
   /** Makes a session known, where the queue's store wants to know it. */
   addSession(sessionId: string, agentId: string): Promise<void>;
+  /** How often the queue hands a command out at most. */
+  maxAttempts: number;
 }
 
 /** What every `CommandQueue` has to do. `open` gives a fixture; agents and sessions have fresh names each time. */
@@ -67,9 +69,9 @@ export function commandQueueSuite(
       const { queue, agentId, epoch, make, session } = await setUp();
       const sessionId = await session();
       const start = make(sessionId);
-      const stop = make(sessionId, { action: 'stop_session' });
+      const next = make(sessionId, { action: 'hibernate_session' });
       const { seq } = await queue.enqueue(start);
-      assert.equal((await queue.enqueue(stop)).seq, seq + 1);
+      assert.equal((await queue.enqueue(next)).seq, seq + 1);
       assert.deepEqual(
         (await queue.claim(agentId, epoch, 10)).map((command) => command.commandId),
         [start.commandId],
@@ -78,7 +80,7 @@ export function commandQueueSuite(
       assert.equal(await queue.finish(start.commandId, agentId, { state: 'completed' }), true);
       assert.deepEqual(
         (await queue.claim(agentId, epoch, 10)).map((command) => command.commandId),
-        [stop.commandId],
+        [next.commandId],
       );
     });
 
@@ -144,6 +146,157 @@ export function commandQueueSuite(
       assert.deepEqual(mine(await queue.expire(now)), []);
       assert.equal(await queue.finish(late.commandId, agentId, { state: 'completed' }), false);
       assert.equal((await queue.claim(agentId, epoch, 10)).length, 1);
+    });
+
+    it('undoes a start that was sent and not finished in time, and one that was not sent needs no undoing', async () => {
+      const { queue, agentId, epoch, make, session } = await setUp();
+      const now = Date.now();
+      const sent = make(await session(), { deadline: now + 1_000 });
+      await queue.enqueue(sent);
+      assert.equal((await queue.claim(agentId, epoch, 10)).length, 1);
+      await queue.enqueue(make(await session(), { deadline: now + 1_000 }));
+      await queue.expire(now + 2_000);
+      const [stop, ...more] = await queue.claim(agentId, epoch, 10);
+      assert.equal(more.length, 0);
+      assert.equal(stop?.action, 'stop_session');
+      assert.equal(stop.sessionId, sent.sessionId);
+      assert.equal(stop.generation, sent.generation);
+    });
+
+    it('names the agents that something waits for', async () => {
+      const { queue, agentId, epoch, make, session, nextEpoch } = await setUp();
+      const ask = async (at: number): Promise<boolean> =>
+        (
+          await queue.waiting([
+            { agentId, epoch: at },
+            { agentId: 'nobody', epoch: 1 },
+          ])
+        ).includes(agentId);
+      assert.equal(await ask(epoch), false);
+      const sessionId = await session();
+      await queue.enqueue(make(sessionId));
+      assert.equal(await ask(epoch), true);
+      const [start] = await queue.claim(agentId, epoch, 10);
+      await queue.enqueue(make(sessionId, { action: 'hibernate_session' }));
+      assert.equal(await ask(epoch), false);
+      const next = await nextEpoch(agentId);
+      assert.equal(await ask(next.epoch), true);
+      await queue.claim(agentId, next.epoch, 10);
+      assert.equal(await ask(epoch), false);
+      await queue.finish(start!.commandId, agentId, { state: 'completed' });
+      assert.equal(await ask(next.epoch), true);
+      assert.deepEqual(await queue.waiting([]), []);
+    });
+
+    it('lets an agent that has connected anew go on with what it is at, which is not another attempt', async () => {
+      const { queue, agentId, epoch, make, session, nextEpoch } = await setUp();
+      const [running, ended, lost] = [make(await session()), make(await session()), make(await session())];
+      for (const command of [running, ended, lost]) await queue.enqueue(command);
+      await queue.claim(agentId, epoch, 10);
+      await queue.finish(ended.commandId, agentId, { state: 'completed' });
+      const { epoch: newer } = await nextEpoch(agentId);
+      const ids = [running.commandId, ended.commandId, 'unknown'];
+      assert.deepEqual(await queue.resume(agentId, newer, ids), [running.commandId]);
+      assert.deepEqual(
+        (await queue.claim(agentId, newer, 10)).map(({ commandId }) => commandId),
+        [lost.commandId],
+      );
+      const { epoch: newest } = await nextEpoch(agentId);
+      const again = await queue.claim(agentId, newest, 10);
+      const attempts = new Map(again.map((command) => [command.commandId, command.attempts]));
+      assert.equal(attempts.get(running.commandId), 2);
+      assert.equal(attempts.get(lost.commandId), 3);
+      assert.deepEqual(await queue.resume(agentId, newer, [running.commandId]), []);
+    });
+
+    it('gives a command up that was handed out as often as it may be, and undoes it', async () => {
+      const { queue, agentId, epoch, make, session, nextEpoch, maxAttempts } = await setUp();
+      const command = make(await session());
+      await queue.enqueue(command);
+      let at = epoch;
+      for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+        const [claimed] = await queue.claim(agentId, at, 10);
+        assert.equal(claimed?.attempts, attempt);
+        at = (await nextEpoch(agentId)).epoch;
+      }
+      assert.deepEqual(await queue.claim(agentId, at, 10), []);
+      assert.equal(await queue.finish(command.commandId, agentId, { state: 'completed' }), false);
+      const [stop] = await queue.claim(agentId, at, 10);
+      assert.equal(stop?.action, 'stop_session');
+    });
+
+    it('takes back a start that nobody was sent when its session is to stop', async () => {
+      const { queue, agentId, epoch, make, session } = await setUp();
+      const sessionId = await session();
+      const start = make(sessionId);
+      const stop = make(sessionId, { action: 'stop_session' });
+      await queue.enqueue(start);
+      await queue.enqueue(stop);
+      assert.deepEqual(
+        (await queue.claim(agentId, epoch, 10)).map(({ commandId }) => commandId),
+        [stop.commandId],
+      );
+      assert.equal(await queue.finish(start.commandId, agentId, { state: 'completed' }), false);
+    });
+
+    it('does not take back a start that was sent', async () => {
+      const { queue, agentId, epoch, make, session } = await setUp();
+      const sessionId = await session();
+      const start = make(sessionId);
+      await queue.enqueue(start);
+      await queue.claim(agentId, epoch, 10);
+      await queue.enqueue(make(sessionId, { action: 'stop_session' }));
+      assert.deepEqual(await queue.claim(agentId, epoch, 10), []);
+      assert.equal(await queue.finish(start.commandId, agentId, { state: 'completed' }), true);
+      assert.equal((await queue.claim(agentId, epoch, 10)).length, 1);
+    });
+
+    it('drops what a connection says that was replaced, with an error that says so', async () => {
+      const { queue, agentId, epoch, make, session, nextEpoch } = await setUp();
+      const command = make(await session());
+      await queue.enqueue(command);
+      await queue.claim(agentId, epoch, 10);
+      const { epoch: newer } = await nextEpoch(agentId);
+      await queue.claim(agentId, newer, 10);
+      const stale = { code: 'stale_epoch', shouldRetry: false };
+      await assert.rejects(queue.acknowledge(command.commandId, agentId, epoch), stale);
+      const failed = { state: 'failed', error: 'late' } as const;
+      await assert.rejects(queue.finish(command.commandId, agentId, failed, epoch), stale);
+      assert.equal(await queue.finish(command.commandId, agentId, { state: 'completed' }, newer), true);
+    });
+
+    it('keeps one of many outcomes, whatever else is said at the same time', async () => {
+      const { queue, agentId, epoch, make, session } = await setUp();
+      const commands = await Promise.all(
+        Array.from({ length: 40 }, async () => queue.enqueue(make(await session()))),
+      );
+      assert.equal((await queue.claim(agentId, epoch, 100)).length, 40);
+      const first = await Promise.all(
+        commands.map(async ({ commandId }) => {
+          const said = [
+            queue.acknowledge(commandId, agentId, epoch),
+            queue.finish(commandId, agentId, { state: 'completed' }, epoch),
+            queue.finish(commandId, agentId, { state: 'failed', error: 'no' }, epoch),
+            queue.acknowledge(commandId, agentId, epoch),
+          ];
+          return (await Promise.all(said)).filter((isFirst) => isFirst === true).length;
+        }),
+      );
+      assert.deepEqual(new Set(first), new Set([1]));
+      assert.deepEqual(await queue.claim(agentId, epoch, 100), []);
+    });
+
+    it('numbers the commands of a session without a gap, however many come at once', async () => {
+      const { queue, make, session } = await setUp();
+      const sessionId = await session();
+      const { seq } = await queue.enqueue(make(sessionId));
+      const more = await Promise.all(
+        Array.from({ length: 10 }, () => queue.enqueue(make(sessionId, { action: 'hibernate_session' }))),
+      );
+      assert.deepEqual(
+        more.map((command) => command.seq),
+        Array.from({ length: 10 }, (_, at) => seq + 1 + at),
+      );
     });
   });
 }

@@ -44,7 +44,10 @@ export function agentOwnershipSuite(
 
     it('gives every one of many claims at once an epoch of its own', async () => {
       const { ownership, request } = await setUp();
-      const claims = await Promise.all(Array.from({ length: 8 }, () => ownership.claim(request())));
+      const instanceId = randomUUID();
+      const claims = await Promise.all(
+        Array.from({ length: 8 }, () => ownership.claim(request({ instanceId }))),
+      );
       const epochs = claims.map((claim) => (claim.ok ? claim.epoch : 0));
       assert.equal(new Set(epochs).size, 8);
     });
@@ -88,6 +91,38 @@ export function agentOwnershipSuite(
       assert.ok(claim.ok);
       await ownership.heard(agentId, claim.epoch, { status: 'online', activeSessions: 1 });
       await ownership.heard(agentId, claim.epoch - 1, { status: 'draining', activeSessions: 9 });
+      await ownership.flush?.();
+      await ownership.flush?.();
+    });
+
+    it('refuses the third change of instance within a minute and names the incumbent', async () => {
+      const { ownership, request } = await setUp();
+      for (const instanceId of ['one', 'two', 'one'])
+        assert.ok((await ownership.claim(request({ instanceId }))).ok);
+      const refused = await ownership.claim(request({ instanceId: 'two' }));
+      assert.ok(!refused.ok);
+      assert.equal(refused.code, 'duplicate_instance');
+      assert.equal(refused.incumbent, 'one');
+      assert.ok((await ownership.claim(request({ instanceId: 'one' }))).ok);
+    });
+
+    it('takes an instance for no duplicate that comes after the last one has gone', async () => {
+      const { ownership, request, agentId } = await setUp();
+      for (let i = 0; i < 5; i++) {
+        const next = request();
+        const claim = await ownership.claim(next);
+        assert.ok(claim.ok);
+        await ownership.release(agentId, next.connectionId, claim.epoch);
+      }
+    });
+
+    it('takes a higher fencing token for the proof of an election', async () => {
+      const { ownership, request } = await setUp();
+      for (let fencingToken = 1; fencingToken <= 5; fencingToken++)
+        assert.ok((await ownership.claim(request({ fencingToken }))).ok);
+      const refused = await ownership.claim(request({ fencingToken: 5 }));
+      assert.ok(!refused.ok);
+      assert.equal(refused.code, 'duplicate_instance');
     });
   });
 }

@@ -6,32 +6,54 @@ import { Colours, Letters } from './theme.js';
 import { wallpaper } from './wallpaper.js';
 
 const WINDOW_RADIUS = 12;
-/** What never changes while the screen keeps its size: wallpaper, bar, windows' frames and shadows. */
+const PRODUCT = 'StreamSpace';
+const PRODUCT_X = 42;
+
+/** The last one that was painted: most sessions have the same size, and soft shadows take a fifth of a second. */
+let latest: Surface | undefined;
+
+/** What never changes while the screen keeps its size: wallpaper, bar, windows' frames and shadows, and the names. */
 export function paintScenery(layout: Layout, session: string, home: string): Surface {
   const surface = new Surface(layout.screen.width, layout.screen.height);
-  surface.copy(wallpaper(surface.width, surface.height), surface.area, 0, 0);
-  paintBar(surface, layout, session);
-  paintWindow(surface, layout.notes, 'Notes');
-  paintWindow(surface, layout.paint, 'Paint');
-  paintGlass(surface, layout.clock, 16, 0.34);
+  const same = backdrop(layout);
+  surface.copy(same, same.area, 0, 0);
+  paintName(surface, layout, session);
   paintFooter(surface, layout.footer, session, home);
   return surface;
 }
 
-function paintBar(surface: Surface, layout: Layout, session: string): void {
-  const { bar } = layout;
+/** All that is the same for every session of one size. Not to be drawn on: it may be handed out again. */
+function backdrop(layout: Layout): Surface {
+  const { width, height } = layout.screen;
+  if (latest?.width === width && latest.height === height) return latest;
+  const surface = new Surface(width, height);
+  surface.copy(wallpaper(width, height), surface.area, 0, 0);
+  paintBar(surface, layout);
+  paintWindow(surface, layout.notes, 'Notes');
+  paintWindow(surface, layout.paint, 'Paint');
+  paintGlass(surface, layout.clock, 16, 0.34);
+  latest = surface;
+  return surface;
+}
+
+function paintBar(surface: Surface, { bar }: Layout): void {
   tint(surface, bar, Colours.barTint, 0.62);
   tint(surface, { ...bar, y: bar.height - 1, height: 1 }, 0xffffff, 0.12);
   paintLogo(surface, 22, bar.height / 2);
-  const y = Math.round((bar.height - Letters.title.capHeight) / 2);
-  const end = Letters.title.draw(surface, 'StreamSpace', 42, y, Colours.onBar);
-  const room = layout.barClock.x - end - 30;
-  const name = Letters.body.fit(session, room);
-  if (room > 60) {
-    tint(surface, { x: end + 13, y: y - 2, width: 1, height: 15 }, 0xffffff, 0.3);
-    Letters.body.draw(surface, name, end + 24, y, Colours.onBarSoft);
-  }
+  Letters.title.draw(surface, PRODUCT, PRODUCT_X, letterTop(bar), Colours.onBar);
 }
+
+/** The session's name, behind the product's. */
+function paintName(surface: Surface, { bar, barClock }: Layout, session: string): void {
+  const y = letterTop(bar);
+  const end = PRODUCT_X + Letters.title.measure(PRODUCT);
+  const room = barClock.x - end - 30;
+  if (room <= 60) return;
+  tint(surface, { x: end + 13, y: y - 2, width: 1, height: 15 }, 0xffffff, 0.3);
+  Letters.body.draw(surface, Letters.body.fit(session, room), end + 24, y, Colours.onBarSoft);
+}
+
+const letterTop = (bar: Rect): number => Math.round((bar.height - Letters.title.capHeight) / 2);
 
 /** Two leaves of a window, one behind the other. */
 function paintLogo(surface: Surface, x: number, y: number): void {

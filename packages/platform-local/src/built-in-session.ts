@@ -1,57 +1,55 @@
-import { type ByteChannel, PlatformError, type PlatformSession } from '@streamspace/agent-core';
+import { type ByteChannel, PlatformError } from '@streamspace/agent-core';
 import { serveRfb } from '@streamspace/rfb';
+import { zlibDeflater } from '@streamspace/rfb/node';
 import { channelPair } from './channel-pair.js';
 import { BuiltInDesktop } from './desktop/built-in-desktop.js';
 import type { KeptFileName } from './desktop/file-labels.js';
 import type { Home } from './home.js';
+import type { HostedDesktop } from './hosted-desktop.js';
 import { KeptFile, type KeptFileEvents } from './kept-file.js';
 import type { ResolvedOptions } from './options.js';
 import { encodePng } from './png.js';
 
-/** What was asked for, as `wake` needs it again. */
-export interface SessionRecord {
+/** What the built-in desktop needs to know of its session. */
+export interface BuiltInSpec {
   readonly sessionId: string;
   readonly width: number;
   readonly height: number;
-  readonly persistentHome: boolean;
 }
 
 /**
- * One session of the platform. States: hibernated ⇄ running. Running, it has a desktop in memory, its files follow the
- * desktop, and viewers are served; hibernated, it is an entry in a list and a folder.
+ * A session of the built-in desktop. States: closed ⇄ open. Open, it has a desktop in memory, its files follow the
+ * desktop, and viewers are served; closed, it is a folder.
  */
-export class LocalSession {
-  readonly record: SessionRecord;
+export class BuiltInSession implements HostedDesktop {
+  readonly record: BuiltInSpec;
   readonly home: Home;
-  generation: number;
-  commandId: string;
   readonly #options: ResolvedOptions;
   readonly #viewers = new Set<{ channel: ByteChannel; over: Promise<void> }>();
   #desktop: BuiltInDesktop | undefined;
   #files: readonly KeptFile[] = [];
 
-  constructor(
-    record: SessionRecord,
-    change: { generation: number; commandId: string },
-    home: Home,
-    options: ResolvedOptions,
-  ) {
+  constructor(record: BuiltInSpec, home: Home, options: ResolvedOptions) {
     this.record = record;
-    this.generation = change.generation;
-    this.commandId = change.commandId;
     this.home = home;
     this.#options = options;
   }
 
-  get state(): 'running' | 'hibernated' {
-    return this.#desktop ? 'running' : 'hibernated';
+  details(): Readonly<Record<string, unknown>> {
+    return { home: this.home.folder, viewers: this.#viewers.size };
   }
 
-  describe(): PlatformSession {
-    const { generation, commandId, state } = this;
-    const { sessionId } = this.record;
-    const details = { home: this.home.folder, viewers: this.#viewers.size };
-    return { sessionId, generation, commandId, state, details };
+  /** It lives in the agent's process, and so ends with it. */
+  adopt(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  release(): Promise<void> {
+    return this.close();
+  }
+
+  forget(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Loads what was kept and opens the desktop; nothing is left behind when the signal aborts. */
@@ -110,12 +108,10 @@ export class LocalSession {
   }
 
   /** A connection to the desktop. Throws `connect_failed`. */
-  connect(): ByteChannel {
+  async connect(): Promise<ByteChannel> {
     const { sessionId } = this.record;
     const desktop = this.#desktop;
-    if (!desktop) {
-      throw new PlatformError('connect_failed', `session ${sessionId} is hibernated; wake it first`);
-    }
+    if (!desktop) throw new PlatformError('connect_failed', `session ${sessionId} has just ended`);
     const most = this.#options.viewersPerSession;
     if (this.#viewers.size >= most) {
       const text = `session ${sessionId} has ${most} viewers; more are not allowed until one leaves`;
@@ -127,7 +123,7 @@ export class LocalSession {
     const viewer = { channel: ours, over: this.#serve(ours, desktop, report) };
     this.#viewers.add(viewer);
     void viewer.over.then(() => this.#viewers.delete(viewer));
-    return theirs;
+    return await Promise.resolve(theirs);
   }
 
   async #serve(
@@ -135,7 +131,7 @@ export class LocalSession {
     desktop: BuiltInDesktop,
     report: (error: unknown, where: string) => void,
   ): Promise<void> {
-    const error = await serveRfb(channel, desktop, { onError: report });
+    const error = await serveRfb(channel, desktop, { onError: report, deflater: zlibDeflater });
     // A viewer that leaves aborts its channel, which is nothing to report. One that speaks no sense is.
     if (error?.name === 'RfbError') report(error, 'connection');
     // Whoever was refused has been told; what is left is to hear that the far end has gone, or to cut it off.

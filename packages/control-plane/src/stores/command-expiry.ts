@@ -1,0 +1,140 @@
+import type { Command, NewCommand, Outcome } from '@streamspace/hub';
+import { writeCommands, writeReports } from './command-rows.js';
+import { COMMAND_COLUMNS, newCommandId, OPEN, toCommand, type CommandRow } from './commands.js';
+import type { Database, Queryable } from './database.js';
+import { retryConflicts } from './retry.js';
+import { toJsonText } from './storable.js';
+
+/** Most commands that one call of `expireDue` fails. The rest is found by the next sweep. */
+const EXPIRE_BATCH = 200;
+
+type Failure = Outcome & { state: 'failed' };
+
+/** Fails what is past its deadline, together with its sessions. Resolves with what was failed, as it was before. */
+export async function expireDue(
+  database: Database,
+  now: number,
+  commandTimeoutMs: number,
+): Promise<Command[]> {
+  // Without a lock, and mostly empty: the transaction looks again.
+  const due = await database.query<{ command_id: string }>(
+    `select command_id from agent_commands
+      where completed_at is null and status in ${OPEN} and deadline <= $1::timestamptz
+      order by deadline limit ${EXPIRE_BATCH}`,
+    [new Date(now)],
+  );
+  const ids = due.rows.map(({ command_id }) => command_id);
+  if (ids.length === 0) return [];
+  return giveUp(database, ids, {
+    stillDue: ({ deadline }) => deadline <= now,
+    failureOf: pastDeadline,
+    stopDeadline: now + commandTimeoutMs,
+  });
+}
+
+/** Fails what was sent as often as it may be. Resolves with the sessions that it was for. */
+export async function failExhausted(
+  database: Database,
+  commandIds: readonly string[],
+  commandTimeoutMs: number,
+): Promise<string[]> {
+  const failed = await giveUp(database, commandIds, {
+    stillDue: () => true,
+    failureOf: ({ agentId, attempts }) => ({
+      state: 'failed',
+      code: 'attempts_exhausted',
+      error: `Agent ${agentId} was sent the command ${attempts} times and did not finish it.`,
+    }),
+    stopDeadline: Date.now() + commandTimeoutMs,
+  });
+  return failed.map(({ sessionId }) => sessionId);
+}
+
+function pastDeadline({ state, agentId }: Command): Failure {
+  return state === 'pending'
+    ? {
+        state: 'failed',
+        code: 'agent_unavailable',
+        error: `Agent ${agentId} was not there to take the command in time.`,
+      }
+    : {
+        state: 'failed',
+        code: 'deadline_exceeded',
+        error: `Agent ${agentId} took the command and did not finish it in time.`,
+      };
+}
+
+interface GivingUp {
+  stillDue(command: Command): boolean;
+  failureOf(command: Command): Failure;
+  /** Deadline of the stops that undo starts, in ms since the epoch. */
+  readonly stopDeadline: number;
+}
+
+function giveUp(database: Database, commandIds: readonly string[], how: GivingUp): Promise<Command[]> {
+  return retryConflicts(() =>
+    database.transaction(async (tx) => {
+      const due = (await lockOpen(tx, commandIds)).filter((command) => how.stillDue(command));
+      if (due.length === 0) return [];
+      await writeReports(
+        tx,
+        due.map((command) => ({
+          commandId: command.commandId,
+          agentId: command.agentId,
+          epoch: undefined,
+          outcome: how.failureOf(command),
+          isGivenUp: true,
+        })),
+        () => undefined,
+      );
+      // The agent may have made half of it, or finish it yet: what it holds must go.
+      const undone = due.filter(({ state, action }) => state !== 'pending' && isStart(action));
+      for (const batch of oneOfEachSession(undone.map((start) => stopOf(start, how))))
+        await writeCommands(tx, batch);
+      return due;
+    }),
+  );
+}
+
+const isStart = (action: Command['action']): boolean =>
+  action === 'start_session' || action === 'wake_session';
+
+const stopOf = ({ agentId, sessionId, generation }: Command, { stopDeadline }: GivingUp) => ({
+  commandId: newCommandId(),
+  agentId,
+  sessionId,
+  generation,
+  action: 'stop_session' as const,
+  payload: {},
+  deadline: stopDeadline,
+});
+
+/** As few batches as can be with no two commands of one session in any. */
+function oneOfEachSession(commands: readonly NewCommand[]): NewCommand[][] {
+  const batches: Map<string, NewCommand>[] = [];
+  for (const command of commands) {
+    const batch = batches.find((candidate) => !candidate.has(command.sessionId)) ?? new Map();
+    if (batch.size === 0) batches.push(batch);
+    batch.set(command.sessionId, command);
+  }
+  return batches.map((batch) => [...batch.values()]);
+}
+
+/** Those that are open; their sessions' rows and their own are locked. */
+async function lockOpen(tx: Queryable, commandIds: readonly string[]): Promise<Command[]> {
+  const ids = [toJsonText(commandIds)];
+  await tx.query(
+    `select 1 from sessions
+      where id in (select session_id from agent_commands
+                    where command_id in (select json_array_elements_text($1::json)))
+      order by id for no key update`,
+    ids,
+  );
+  const { rows } = await tx.query<CommandRow>(
+    `select ${COMMAND_COLUMNS} from agent_commands c join agents a on a.id = c.agent_id
+      where c.command_id in (select json_array_elements_text($1::json)) and c.status in ${OPEN}
+      order by c.command_id for update of c`,
+    ids,
+  );
+  return rows.map(toCommand);
+}

@@ -1,0 +1,151 @@
+import type { AgentEpoch, AgentReport } from '@streamspace/hub';
+import { isDatabaseError } from './database-error.js';
+import type { Database } from './database.js';
+import { retryConflicts } from './retry.js';
+import { toJsonText } from './storable.js';
+
+export interface HeartbeatsOptions {
+  database: Database;
+  /** How long what only says that an agent is alive waits to be written, in ms. */
+  flushMs: number;
+  onError?: (error: unknown, where: string) => void;
+}
+
+/** Most agents of one statement. */
+const CHUNK = 2_000;
+/** What `active_sessions` can hold. What an agent says is a hint, and no reason to lose the rest of its report. */
+const LARGEST_INT4 = 2_147_483_647;
+
+interface Held {
+  readonly epoch: number;
+  /** As the database has it. */
+  written: AgentReport['status'];
+  /** What is not written yet, and when it was heard, on the monotonic clock. */
+  unwritten: { readonly report: AgentReport; readonly at: number } | undefined;
+}
+
+/** The guard is on the row's own epoch; the row's other columns have no index, so that it is updated in place. */
+const WRITE = `
+  update agent_heartbeats h
+     set last_heartbeat = greatest(h.last_heartbeat, now() - r.age * interval '1 millisecond'),
+         status = r.status, active_sessions = r.sessions
+    from json_to_recordset($1::json) as r(agent_id text, epoch bigint, age float8, status text, sessions integer)
+    join agents a on a.agent_id = r.agent_id
+   where h.agent_id = a.id and h.epoch = r.epoch`;
+
+/** Which of these are not the agent's epoch any more. */
+const REPLACED = `
+  select r.agent_id, r.epoch from json_to_recordset($1::json) as r(agent_id text, epoch bigint)
+   where not exists (
+     select 1 from agents a join agent_heartbeats h on h.agent_id = a.id
+      where a.agent_id = r.agent_id and h.epoch = r.epoch)`;
+
+/**
+ * What agents say of themselves. A change of status is written at once. What only says that the agent is alive waits
+ * and is written for all agents together, so that ten thousand of them cost a few statements every few seconds.
+ *
+ * One entry is kept for each agent whose connection was claimed here: that bounds what waits while the database is away.
+ * What could not be written is written when it is back, with the time at which it was heard.
+ */
+export class Heartbeats {
+  readonly #agents = new Map<string, Held>();
+  readonly #options: HeartbeatsOptions;
+  readonly #listeners = new Set<(replaced: AgentEpoch) => void>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #flushing: Promise<void> | undefined;
+
+  constructor(options: HeartbeatsOptions) {
+    this.#options = options;
+  }
+
+  /** The claim has written that the agent is online. */
+  claimed(agentId: string, epoch: number): void {
+    const held = this.#agents.get(agentId);
+    if (!held || held.epoch < epoch)
+      this.#agents.set(agentId, { epoch, written: 'online', unwritten: undefined });
+  }
+
+  released(agentId: string, epoch: number): void {
+    if (this.#agents.get(agentId)?.epoch === epoch) this.#agents.delete(agentId);
+  }
+
+  /** Calls back for each report of a connection that was replaced; it was dropped. */
+  onSuperseded(listener: (replaced: AgentEpoch) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(replaced: AgentEpoch): void {
+    for (const listener of this.#listeners) listener(replaced);
+  }
+
+  async heard(agentId: string, epoch: number, report: AgentReport): Promise<void> {
+    const held = this.#agents.get(agentId);
+    if (!held || held.epoch !== epoch) {
+      this.#tell({ agentId, epoch });
+      return;
+    }
+    held.unwritten = { report, at: performance.now() };
+    if (report.status === held.written) this.#wait();
+    else await this.#write([[agentId, held]]);
+  }
+
+  /** Writes everything that waits. Never rejects; what cannot be written goes on waiting. */
+  async flush(): Promise<void> {
+    await this.#flushing;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#flushing = this.#flushAll().finally(() => (this.#flushing = undefined));
+    await this.#flushing;
+  }
+
+  async #flushAll(): Promise<void> {
+    // In the order of a key, so that no two replicas wait for each other.
+    const waiting = [...this.#agents]
+      .filter(([, held]) => held.unwritten)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    for (let at = 0; at < waiting.length; at += CHUNK) {
+      try {
+        await this.#write(waiting.slice(at, at + CHUNK));
+      } catch (error) {
+        this.#options.onError?.(error, 'writing heartbeats');
+        return;
+      }
+    }
+  }
+
+  async #write(agents: readonly (readonly [string, Held])[]): Promise<void> {
+    const now = performance.now();
+    const sent = agents.flatMap(([agentId, held]) =>
+      held.unwritten ? [{ agentId, held, unwritten: held.unwritten }] : [],
+    );
+    const rows = sent.map(({ agentId, held, unwritten: { report, at } }) => ({
+      agent_id: agentId,
+      epoch: held.epoch,
+      age: now - at,
+      status: report.status,
+      sessions: Math.min(report.activeSessions, LARGEST_INT4),
+    }));
+    let replaced: { agent_id: string; epoch: number }[] = [];
+    try {
+      const json = toJsonText(rows);
+      const { rowCount } = await retryConflicts(() => this.#options.database.query(WRITE, [json]));
+      if (rowCount < rows.length) ({ rows: replaced } = await this.#options.database.query(REPLACED, [json]));
+    } catch (error) {
+      // A database that was disposed does not come back.
+      if (!(isDatabaseError(error) && error.code === 'closed')) this.#wait();
+      throw error;
+    }
+    for (const { held, unwritten } of sent) {
+      held.written = unwritten.report.status;
+      if (held.unwritten === unwritten) held.unwritten = undefined;
+    }
+    for (const { agent_id, epoch } of replaced) this.#tell({ agentId: agent_id, epoch });
+  }
+
+  #wait(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => void this.flush(), this.#options.flushMs);
+    this.#timer.unref();
+  }
+}

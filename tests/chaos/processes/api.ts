@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How long one request may take, in ms; then the client asks again. */
+const REQUEST_TIMEOUT_MS = 3_000;
+/** Pause before asking again, in ms. */
+const RETRY_MS = 50;
+
+export interface SessionView {
+  readonly id: string;
+  readonly state: string;
+  readonly generation: number;
+}
+
+/** A client of the control plane that asks for each thing until it is told yes. */
+export class Api {
+  #token = '';
+  #retries = 0;
+
+  constructor(readonly base: string) {}
+
+  /** How often something had to be asked for again. */
+  get retries(): number {
+    return this.#retries;
+  }
+
+  async setUp(setupToken: string): Promise<void> {
+    const answer = await this.#ask<{ token: string }>('POST', '/api/v1/setup', {
+      token: setupToken,
+      username: 'ada',
+      password: 'correct horse battery staple',
+    });
+    this.#token = answer.token;
+  }
+
+  async agentKey(agentId: string): Promise<string> {
+    const answer = await this.#ask<{ api_key: string }>('POST', '/api/v1/admin/agents', {
+      agent_id: agentId,
+    });
+    return answer.api_key;
+  }
+
+  /** Resolves when the session is to be running; one that is ending is waited for, and then begins anew. */
+  async start(id: string): Promise<void> {
+    for (;;) {
+      const { state } = await this.#ask<SessionView>('POST', '/api/v1/sessions', {
+        id,
+        template: 'built-in-desktop',
+      });
+      if (state === 'pending' || state === 'running') return;
+      await sleep(RETRY_MS);
+    }
+  }
+
+  /** Resolves when the session is to end. */
+  async stop(id: string): Promise<void> {
+    await this.#ask('POST', `/api/v1/sessions/${id}/stop`, {});
+  }
+
+  async #ask<T>(method: string, path: string, body: unknown): Promise<T> {
+    for (;;) {
+      const answer = await this.#once(method, path, body);
+      if (answer?.ok) return answer.body as T;
+      // What it says no to, it says no to for ever.
+      if (answer && answer.status < 500 && answer.status !== 429)
+        throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      this.#retries += 1;
+      await sleep(RETRY_MS);
+    }
+  }
+
+  /** `undefined` where no answer came. */
+  async #once(
+    method: string,
+    path: string,
+    body: unknown,
+  ): Promise<{ ok: boolean; status: number; body: unknown } | undefined> {
+    try {
+      const response = await fetch(this.base + path, {
+        method,
+        headers: {
+          'content-type': 'application/json',
+          ...(this.#token && { authorization: `Bearer ${this.#token}` }),
+        },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      });
+      return { ok: response.ok, status: response.status, body: await response.json() };
+    } catch {
+      return undefined;
+    }
+  }
+}
