@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
+import { missingForXDesktop } from '@streamspace/platform-local';
 import { eventually } from './support/eventually.js';
 import { hasBrowser, openBrowser, type TestBrowser } from './support/browser.js';
 import { coloursShown, desktopHasKeyboard, fingerprint } from './support/canvas.js';
@@ -107,6 +108,49 @@ describe.runIf(hasBrowser())('the whole product in a browser', () => {
     await page.getByRole('link', { name: 'All desktops' }).click();
     await page.getByText('Running').waitFor();
     await browser.screenshot('product-sessions-running');
+  });
+
+  it('hibernates a desktop, wakes it from its page, and shows it again as it was', async () => {
+    await page.goto(`${product.origin}/`);
+    await logIn();
+    await button(/^Hibernate /)
+      .first()
+      .click();
+    await page.getByText('Hibernated').waitFor({ timeout: 15_000 });
+    await browser.screenshot('product-sessions-hibernated');
+    const row = page.locator('li', { hasText: 'Hibernated' });
+    const id = (await row.getAttribute('data-session')) ?? '';
+    await page.goto(`${product.origin}/vnc-viewer/${id}`);
+    await page.getByText('This desktop is hibernated.').waitFor();
+    await browser.screenshot('product-hibernated');
+    await button('Wake').click();
+    await eventually(() => coloursShown(page)).toBeGreaterThan(8);
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+  });
+
+  it.runIf(missingForXDesktop().length === 0)('starts an X desktop with a terminal', async () => {
+    await page.goto(`${product.origin}/`);
+    await logIn();
+    await button(/New desktop/).click();
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /Desktop of this machine/ })
+      .click();
+    await page.waitForURL(/\/vnc-viewer\/x-desktop-/);
+    const sessionId = new URL(page.url()).pathname.split('/').at(-1) ?? '';
+    await page.locator('.viewer-status[data-state=connected]').waitFor({ timeout: 40_000 });
+    await eventually(() => desktopHasKeyboard(page)).toBe(true);
+    // A terminal that has just been mapped has no shell that reads yet: typed again until it has.
+    await expect
+      .poll(
+        async () => {
+          await page.keyboard.type('echo from-the-browser > typed.txt\n');
+          return product.find('typed.txt');
+        },
+        { timeout: 20_000, interval: 1_000 },
+      )
+      .toContain(`/homes/${sessionId}/`);
+    await browser.screenshot('product-x-desktop');
   });
 
   it('finds its way back by itself after the server was killed and started again', async () => {
