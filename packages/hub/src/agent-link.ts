@@ -121,9 +121,14 @@ export class AgentLink {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(encodeMessage(message));
   }
 
-  /** Asks the queue for commands. A hint. */
-  pump(): void {
-    void this.#dispatcher?.pump();
+  /** There is reason to pump, although the queue names none. */
+  get unsure(): boolean {
+    return this.#dispatcher?.unsure ?? false;
+  }
+
+  /** Asks the queue for commands. A hint; `expected` as in {@link Dispatcher.pump}. */
+  pump(expected = false): void {
+    void this.#dispatcher?.pump(expected);
   }
 
   /** The queue gave the command up: the agent is to stop at it, and its place in the window is free. */

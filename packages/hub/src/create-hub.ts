@@ -111,7 +111,8 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
   const findWaiting = async (): Promise<void> => {
     if (links.size === 0) return;
     const epochs = [...links.values()].map(({ agentId, epoch }) => ({ agentId, epoch }));
-    for (const agentId of await options.commands.waiting(epochs)) links.get(agentId)?.pump();
+    for (const link of links.values()) if (link.unsure) link.pump();
+    for (const agentId of await options.commands.waiting(epochs)) links.get(agentId)?.pump(true);
   };
   const expire = async (): Promise<void> => {
     for (const command of await options.commands.expire(Date.now())) {

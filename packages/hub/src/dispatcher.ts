@@ -19,7 +19,7 @@ export interface DispatcherOptions {
  * Sends the commands of one agent over one connection.
  *
  * A command on this connection: claimed → sent → acknowledged → done. It is sent once; what is not done when the
- * connection ends is handed out again by the queue under the next epoch. The order within a session and the rule of
+ * connection ends is handed out again by the queue under the next epoch. A claim whose answer was lost is recalled. The order within a session and the rule of
  * one command of a session at a time are the queue's; this side only keeps the window.
  */
 export class Dispatcher {
@@ -29,15 +29,27 @@ export class Dispatcher {
   #pumping = false;
   #again = false;
   #closed = false;
+  #expected = false;
+  #unsure = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     for (const commandId of options.resumed) this.#inFlight.set(commandId, undefined);
   }
 
-  /** Asks the queue for commands until it has none or the window is full. Never rejects. */
-  async pump(): Promise<void> {
+  /** A claim failed, and may have handed something out all the same: pumping finds out. */
+  get unsure(): boolean {
+    return this.#unsure;
+  }
+
+  /**
+   * Asks the queue for commands until it has none or the window is full. Never rejects.
+   *
+   * @param expected the queue says that there is something: if it then hands out nothing, an answer of it was lost
+   */
+  async pump(expected = false): Promise<void> {
     if (this.#closed) return;
+    this.#expected ||= expected;
     if (this.#pumping) {
       this.#again = true;
       return;
@@ -56,12 +68,42 @@ export class Dispatcher {
   }
 
   async #round(): Promise<void> {
-    const { agentId, epoch, commands, window } = this.#options;
+    if (this.#unsure) await this.#recall();
+    const expected = this.#expected;
+    this.#expected = false;
+    const sent = await this.#fill();
+    if (!expected || sent > 0 || this.#closed) return;
+    await this.#recall();
+    await this.#fill();
+  }
+
+  /** Resolves with how many were sent. */
+  async #fill(): Promise<number> {
+    const { window } = this.#options;
+    let sent = 0;
     while (!this.#closed && this.#inFlight.size < window) {
-      const claimed = await commands.claim(agentId, epoch, window - this.#inFlight.size);
-      if (this.#closed || claimed.length === 0) return;
+      const claimed = await this.#claim(window - this.#inFlight.size);
+      if (this.#closed || claimed.length === 0) break;
       for (const command of claimed) this.#send(command);
+      sent += claimed.length;
     }
+    return sent;
+  }
+
+  async #claim(limit: number): Promise<Command[]> {
+    const { agentId, epoch, commands } = this.#options;
+    try {
+      return await commands.claim(agentId, epoch, limit);
+    } catch (error) {
+      this.#unsure = true;
+      throw error;
+    }
+  }
+
+  async #recall(): Promise<void> {
+    const { agentId, epoch, commands } = this.#options;
+    await commands.recall(agentId, epoch, [...this.#inFlight.keys()]);
+    this.#unsure = false;
   }
 
   #send(command: Command): void {

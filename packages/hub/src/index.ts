@@ -1,6 +1,7 @@
 export {
   COMMAND_STATES,
   INSTANCE_CHANGE_WINDOW_MS,
+  LOST_AFTER_MS,
   type AgentEpoch,
   type AgentOwnership,
   type AgentReport,

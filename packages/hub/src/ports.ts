@@ -89,6 +89,9 @@ export type Outcome =
   | { readonly state: 'completed'; readonly result?: Readonly<Record<string, unknown>> }
   | { readonly state: 'failed'; readonly error: string; readonly code?: string };
 
+/** What was handed out and is not acknowledged for so long, in ms, may have reached nobody. */
+export const LOST_AFTER_MS = 20_000;
+
 /** An agent's connection, as far as commands are concerned. */
 export interface AgentEpoch {
   readonly agentId: string;
@@ -99,7 +102,8 @@ export interface AgentEpoch {
  * The durable list of commands. The database behind it is the truth; the hub only asks.
  *
  * An implementation MUST move a command's state forward only, MUST have at most one command of a session handed out
- * and not finished at any moment, in the order of `seq`, and MUST hand a command out once per epoch. A `stop_session`
+ * and not finished at any moment, in the order of `seq`, and MUST hand a command out once per epoch, unless it is
+ * recalled. A `stop_session`
  * that is enqueued MUST cancel a start of that session, for the same agent, that nobody was sent yet. A command that
  * was handed out as often as it may be MUST fail with `attempts_exhausted` when it comes up again.
  *
@@ -118,7 +122,15 @@ export interface CommandQueue {
    * were sent under an earlier epoch and have no result. None when the epoch is not the agent's current one.
    */
   claim(agentId: string, epoch: number, limit: number): Promise<Command[]>;
-  /** Which of these agents `claim` would have something for: one question for all agents of a replica. */
+  /**
+   * The answer to a claim was lost, and what it handed out reached nobody: what counts as handed out under this epoch
+   * and is not among `held` can be claimed again, and that was no attempt.
+   */
+  recall(agentId: string, epoch: number, held: readonly string[]): Promise<void>;
+  /**
+   * Which of these agents `claim` would have something for, or `recall`, because something was handed out under the
+   * same epoch and not acknowledged for {@link LOST_AFTER_MS}: one question for all agents of a replica.
+   */
   waiting(agents: readonly AgentEpoch[]): Promise<string[]>;
   /**
    * The agent has connected anew and says to be at these commands: those of them that have no result count as handed

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CommandQueue, Outcome } from './ports.js';
 
@@ -21,7 +22,10 @@ export interface ReportsOptions {
  * Everything rejects with the signal's reason once that is aborted, and with what the queue rejects with for good.
  */
 export class Reports {
-  constructor(private readonly options: ReportsOptions) {}
+  constructor(private readonly options: ReportsOptions) {
+    // While the store is away every report that the link has taken waits, and each waits with this signal.
+    setMaxListeners(0, options.signal);
+  }
 
   /** Resolves with `stale` when the agent has a newer connection; nothing was written then. */
   acknowledge(commandId: string): Promise<'written' | 'stale'> {

@@ -99,6 +99,7 @@ afterEach(async () => {
 const bound = (queue: CommandQueue): CommandQueue => ({
   enqueue: (command) => queue.enqueue(command),
   claim: (...claim) => queue.claim(...claim),
+  recall: (...recall) => queue.recall(...recall),
   waiting: (agents) => queue.waiting(agents),
   resume: (...resume) => queue.resume(...resume),
   acknowledge: (...said) => queue.acknowledge(...said),

@@ -28,7 +28,7 @@ export async function expireDue(
   return giveUp(database, ids, {
     stillDue: ({ deadline }) => deadline <= now,
     failureOf: pastDeadline,
-    stopDeadline: now + commandTimeoutMs,
+    undoDeadline: now + commandTimeoutMs,
   });
 }
 
@@ -45,7 +45,7 @@ export async function failExhausted(
       code: 'attempts_exhausted',
       error: `Agent ${agentId} was sent the command ${attempts} times and did not finish it.`,
     }),
-    stopDeadline: Date.now() + commandTimeoutMs,
+    undoDeadline: Date.now() + commandTimeoutMs,
   });
   return failed.map(({ sessionId }) => sessionId);
 }
@@ -67,8 +67,8 @@ function pastDeadline({ state, agentId }: Command): Failure {
 interface GivingUp {
   stillDue(command: Command): boolean;
   failureOf(command: Command): Failure;
-  /** Deadline of the stops that undo starts, in ms since the epoch. */
-  readonly stopDeadline: number;
+  /** Deadline of the commands that undo others, in ms since the epoch. */
+  readonly undoDeadline: number;
 }
 
 function giveUp(database: Database, commandIds: readonly string[], how: GivingUp): Promise<Command[]> {
@@ -87,27 +87,53 @@ function giveUp(database: Database, commandIds: readonly string[], how: GivingUp
         })),
         () => undefined,
       );
-      // The agent may have made half of it, or finish it yet: what it holds must go.
-      const undone = due.filter(({ state, action }) => state !== 'pending' && isStart(action));
-      for (const batch of oneOfEachSession(undone.map((start) => stopOf(start, how))))
-        await writeCommands(tx, batch);
+      for (const batch of oneOfEachSession(await undo(tx, due, how))) await writeCommands(tx, batch);
       return due;
     }),
   );
 }
 
-const isStart = (action: Command['action']): boolean =>
-  action === 'start_session' || action === 'wake_session';
+/**
+ * What the agent has taken it may have done by half, or finish yet. What it made by a start must go. What it woke is put
+ * away again, which changes nothing where it was not woken; a stop would lose what was in it. Where something else has
+ * become of the session meanwhile (it is stopped, for example), that says what is to be done, and a wake is left alone.
+ */
+async function undo(
+  tx: Queryable,
+  givenUp: readonly Command[],
+  { undoDeadline }: GivingUp,
+): Promise<NewCommand[]> {
+  const taken = givenUp.filter(({ state }) => state !== 'pending');
+  const asleep = await stillHibernated(
+    tx,
+    taken.filter(({ action }) => action === 'wake_session'),
+  );
+  return taken.flatMap(({ commandId, agentId, sessionId, generation, action }) => {
+    if (action !== 'start_session' && !asleep.has(commandId)) return [];
+    return {
+      commandId: newCommandId(),
+      agentId,
+      sessionId,
+      generation,
+      action: action === 'start_session' ? 'stop_session' : 'hibernate_session',
+      payload: {},
+      deadline: undoDeadline,
+    };
+  });
+}
 
-const stopOf = ({ agentId, sessionId, generation }: Command, { stopDeadline }: GivingUp) => ({
-  commandId: newCommandId(),
-  agentId,
-  sessionId,
-  generation,
-  action: 'stop_session' as const,
-  payload: {},
-  deadline: stopDeadline,
-});
+/** Those of these wakes whose session, in their generation and on their agent, is hibernated now that they failed. */
+async function stillHibernated(tx: Queryable, wakes: readonly Command[]): Promise<Set<string>> {
+  if (wakes.length === 0) return new Set();
+  const { rows } = await tx.query<{ command_id: string }>(
+    `select c.command_id
+       from agent_commands c
+       join sessions s on s.id = c.session_id and s.generation = c.generation and s.agent_id = c.agent_id
+      where c.command_id in (select json_array_elements_text($1::json)) and s.state = 'hibernated'`,
+    [toJsonText(wakes.map(({ commandId }) => commandId))],
+  );
+  return new Set(rows.map(({ command_id }) => command_id));
+}
 
 /** As few batches as can be with no two commands of one session in any. */
 function oneOfEachSession(commands: readonly NewCommand[]): NewCommand[][] {

@@ -1,7 +1,7 @@
-import { HubError, type Command, type CommandQueue, type NewCommand } from '@streamspace/hub';
+import { HubError, LOST_AFTER_MS, type Command, type CommandQueue, type NewCommand } from '@streamspace/hub';
 import { expireDue, failExhausted } from './command-expiry.js';
 import { writeCommands, writeReports, type Report } from './command-rows.js';
-import { CLAIM, RESUME, WAITING } from './command-statements.js';
+import { CLAIM, RECALL, RESUME, WAITING } from './command-statements.js';
 import { COMMAND_COLUMNS, OPEN, toCommand, type CommandRow } from './commands.js';
 import type { Database } from './database.js';
 import { GroupCommit } from './group-commit.js';
@@ -10,7 +10,7 @@ import { toJsonText } from './storable.js';
 
 export interface SqlCommandQueueOptions {
   database: Database;
-  /** Time that a stop gets which the queue enqueues by itself, in ms. @default 120_000 */
+  /** Time that a command gets which the queue enqueues by itself, to undo another, in ms. @default 120_000 */
   commandTimeoutMs?: number;
   /** How often a command is sent at most; then it fails with `attempts_exhausted`. @default 10 */
   maxAttempts?: number;
@@ -81,9 +81,16 @@ export function sqlCommandQueue(options: SqlCommandQueueOptions): CommandQueue {
       void (await reports.add({ commandId, agentId, epoch, outcome: undefined })),
     finish: (commandId, agentId, outcome, epoch) => reports.add({ commandId, agentId, epoch, outcome }),
 
+    async recall(agentId, epoch, held) {
+      await retryConflicts(() => database.query(RECALL, [agentId, epoch, toJsonText(held)]));
+    },
+
     async waiting(agents) {
       const asked = agents.map(({ agentId, epoch }) => ({ agent_id: agentId, epoch }));
-      const { rows } = await database.query<{ agent_id: string }>(WAITING, [toJsonText(asked)]);
+      const { rows } = await database.query<{ agent_id: string }>(WAITING, [
+        toJsonText(asked),
+        LOST_AFTER_MS,
+      ]);
       return rows.map(({ agent_id }) => agent_id);
     },
 

@@ -8,14 +8,16 @@ import { OPEN } from './commands.js';
  * the locked ones is guarded by a column of the locked row that every writer of those others changes with them.
  */
 
+const STOPPED_FIRST = 'The session was stopped first.';
+
 /** In the order of their keys. */
 const LOCK_SESSIONS = `, locked as materialized (
     select g.* from given g join sessions s on s.id = g.session_id order by s.id for no key update of s
   )`;
 
-/** A start that nobody was sent is taken back with the stop of its session. */
+/** A start or a wake that nobody was sent is taken back with the stop of its session. */
 const TAKE_BACK = `, overtaken as materialized (
-    select c.command_id
+    select c.command_id, c.session_id, c.agent_id, c.generation, c.command_type
       from locked l join agent_commands c on c.session_id = l.session_id and c.agent_id = l.agent
      where l.action = 'stop_session' and c.status = 'pending' and c.generation <= l.generation
        and c.command_type in ('start_session', 'wake_session')
@@ -23,9 +25,25 @@ const TAKE_BACK = `, overtaken as materialized (
   ), cancelled as (
     update agent_commands c
        set status = 'failed', completed_at = now(), error_code = 'cancelled',
-           error_message = 'The session was stopped first.'
+           error_message = '${STOPPED_FIRST}'
       from overtaken o where c.command_id = o.command_id and c.status = 'pending'
   )`;
+
+/** `locked` with the generation of a wake that is taken back. */
+const WITH_WOKEN = `(
+      select l.*, (select max(o.generation) from overtaken o
+                    where o.session_id = l.session_id and o.agent_id = l.agent
+                      and o.command_type = 'wake_session') as woken
+        from locked l)`;
+/** What is not woken goes on hibernating. */
+const TAKEN_BACK = `l.woken = s.generation and l.agent = s.agent_id
+         and s.state = 'pending' and s.desired_state = 'running'`;
+const SLEEP_ON = `,
+           state = case when ${TAKEN_BACK} then 'hibernated' else s.state end,
+           desired_state = case when ${TAKEN_BACK} then 'hibernated' else s.desired_state end,
+           error_code = case when ${TAKEN_BACK} then 'cancelled' else s.error_code end,
+           error_message = case when ${TAKEN_BACK} then '${STOPPED_FIRST}' else s.error_message end,
+           updated_at = case when ${TAKEN_BACK} then now() else s.updated_at end`;
 
 /**
  * Gives each command its session's next number and writes it; one command of a session at a time. Those known already,
@@ -40,11 +58,11 @@ export const enqueueStatement = ({ hasStops, isOne }: { hasStops: boolean; isOne
              deadline timestamptz)
       join agents a on a.agent_id = g.agent_id
      where not exists (select 1 from agent_commands k where k.command_id = g.command_id)
-  )${isOne && !hasStops ? '' : LOCK_SESSIONS}, numbered as (
-    update sessions s set command_seq = s.command_seq + 1
-      from ${isOne && !hasStops ? 'given' : 'locked'} l where s.id = l.session_id
+  )${isOne && !hasStops ? '' : LOCK_SESSIONS}${hasStops ? TAKE_BACK : ''}, numbered as (
+    update sessions s set command_seq = s.command_seq + 1${hasStops ? SLEEP_ON : ''}
+      from ${hasStops ? WITH_WOKEN : isOne ? 'given' : 'locked'} l where s.id = l.session_id
     returning l.*, s.command_seq as seq
-  )${hasStops ? TAKE_BACK : ''}
+  )
   insert into agent_commands
     (command_id, agent_id, session_id, seq, generation, command_type, command_data, deadline)
   select command_id, agent, session_id, seq, generation, action, payload, deadline from numbered
@@ -89,11 +107,32 @@ export const CLAIM = `
   returning c.command_id, d.agent_id, c.session_id, c.seq, c.generation, c.command_type, c.command_data, c.status,
             c.retry_count, c.deadline, c.created_at, d.exhausted`;
 
-/** Which of these agents have something due. */
+/**
+ * Which of these agents have something due, or something that was handed out to them under the same epoch more than
+ * `$2` ms ago and not acknowledged since.
+ */
 export const WAITING = `
   select q.agent_id
     from (select a.id, a.agent_id, r.epoch ${CURRENT}) q
-   where exists (select 1 from agent_commands c where ${DUE})`;
+   where exists (select 1 from agent_commands c where ${DUE})
+      or exists (
+        select 1 from agent_commands c
+         where c.agent_id = q.id and c.completed_at is null and c.status in ('sent', 'ack')
+           and c.sent_epoch = q.epoch and c.sent_at < now() - $2 * interval '1 millisecond'
+           and (c.acked_at is null or c.acked_at < c.sent_at))`;
+
+/** Takes back what was handed out under this epoch, but for what is held. */
+export const RECALL = `
+  with lost as materialized (
+    select c.command_id
+      from agents a join agent_commands c on c.agent_id = a.id
+     where a.agent_id = $1 and a.epoch = $2 and c.completed_at is null and c.status in ${OPEN}
+       and c.sent_epoch = $2
+       and c.command_id not in (select json_array_elements_text($3::json))
+     order by c.command_id for update of c
+  )
+  update agent_commands c set sent_epoch = null, retry_count = greatest(c.retry_count - 1, 0)
+    from lost l where c.command_id = l.command_id and c.status in ${OPEN} and c.sent_epoch = $2`;
 
 /** The agent has these under way: they count as handed out under its epoch, and as acknowledged. */
 export const RESUME = `
@@ -112,6 +151,9 @@ export const RESUME = `
    where c.command_id = l.command_id and c.status in ${OPEN} and (c.sent_epoch is null or c.sent_epoch <= l.epoch)
   returning c.command_id`;
 
+/** Handed out, and not acknowledged since. */
+const UNACKNOWLEDGED = `(c.status = 'sent' or c.status = 'ack' and c.acked_at < c.sent_at)`;
+
 /** What `REPORT` does, for acknowledgements only: no session is concerned. */
 export const ACKNOWLEDGE = `
   with target as materialized (
@@ -124,7 +166,7 @@ export const ACKNOWLEDGE = `
   ), done as (
     update agent_commands c set status = 'ack', acked_at = now()
       from target t
-     where c.command_id = t.command_id and c.status = 'sent' and not t.stale
+     where c.command_id = t.command_id and ${UNACKNOWLEDGED} and not t.stale
        and (t.epoch is null or c.sent_epoch <= t.epoch)
     returning c.command_id, c.session_id
   )
@@ -137,7 +179,17 @@ const BEFORE = `case d.command_type when 'start_session' then 'pending' when 'wa
                   when 'hibernate_session' then 'running' when 'stop_session' then 'terminating' end`;
 const AFTER = `case d.command_type when 'hibernate_session' then 'hibernated' when 'stop_session' then 'terminated'
                   else 'running' end`;
-const STARTS = `d.command_type in ('start_session', 'wake_session')`;
+
+/** What a session becomes when its latest command, `d`, has failed. A wake that fails ends nothing: it was put away. */
+const NOT_WOKEN = `d.command_type = 'wake_session' and s.state = 'pending' and s.desired_state = 'running'`;
+/** What is gone is left to the next inventory. */
+const NOT_PUT_AWAY = `d.command_type = 'hibernate_session' and s.state = 'running' and s.desired_state = 'hibernated'
+                        and d.error_code is distinct from 'session_not_found'`;
+const STATE_AFTER_FAILURE = `case when d.command_type = 'start_session' then 'failed'
+                                  when ${NOT_WOKEN} then 'hibernated' else s.state end`;
+const DESIRED_AFTER_FAILURE = `case when d.command_type = 'start_session' then 'terminated'
+                                    when ${NOT_WOKEN} then 'hibernated'
+                                    when ${NOT_PUT_AWAY} then 'running' else s.desired_state end`;
 
 /**
  * Writes acknowledgements and outcomes, and what an outcome makes of its session: only the latest command for the agent
@@ -175,16 +227,14 @@ export const REPORT = `
            completed_at = case when r.status = 'ack' then null else now() end,
            result = r.result, error_code = r.error_code, error_message = r.error_message
       from ready r
-     where c.command_id = r.command_id and c.status in ${OPEN} and (r.status <> 'ack' or c.status = 'sent')
+     where c.command_id = r.command_id and c.status in ${OPEN} and (r.status <> 'ack' or ${UNACKNOWLEDGED})
        and (r.epoch is null or c.sent_epoch is null or c.sent_epoch <= r.epoch)
     returning c.command_id, c.session_id, c.agent_id, c.generation, c.seq, c.command_type, c.status, c.result,
               c.error_code, c.error_message
   ), changed as (
     update sessions s
-       set state = case when d.status = 'completed' then ${AFTER}
-                        when ${STARTS} then 'failed' else s.state end,
-           desired_state = case when d.status = 'failed' and ${STARTS} then 'terminated'
-                                else s.desired_state end,
+       set state = case when d.status = 'completed' then ${AFTER} else ${STATE_AFTER_FAILURE} end,
+           desired_state = case when d.status = 'completed' then s.desired_state else ${DESIRED_AFTER_FAILURE} end,
            error_code = d.error_code, error_message = d.error_message,
            platform_metadata = coalesce(d.result -> 'platformMetadata', s.platform_metadata), updated_at = now()
       from done d

@@ -67,6 +67,40 @@ export function queueInDatabaseSuite({ describe, it }: TestRunner, fixtures: () 
       assert.equal((await claim()).length, 1);
     });
 
+    it('names an agent that has not acknowledged for long what was handed out, also a second time', async () => {
+      const { on, agent, request, claim } = await setUp();
+      await on.createSession(request());
+      const [start] = await claim();
+      const waits = async (epoch: number): Promise<boolean> =>
+        (await on.commands.waiting([{ agentId: agent.agentId, epoch }])).length > 0;
+      const age = () =>
+        on.database.query(
+          `update agent_commands set sent_at = sent_at - interval '1 minute', acked_at = acked_at - interval '1 minute'
+            where command_id = $1`,
+          [start!.commandId],
+        );
+      assert.equal(await waits(agent.epoch), false);
+      await age();
+      assert.equal(await waits(agent.epoch), true);
+      await on.commands.acknowledge(start!.commandId, agent.agentId, agent.epoch);
+      assert.equal(await waits(agent.epoch), false);
+
+      const { rows } = await on.database.query<{ epoch: number }>(
+        'update agents set epoch = epoch + 1 where agent_id = $1 returning epoch',
+        [agent.agentId],
+      );
+      const { epoch } = rows[0]!;
+      assert.equal((await claim(epoch)).length, 1);
+      assert.equal(await waits(epoch), false);
+      await age();
+      assert.equal(await waits(epoch), true);
+      await on.commands.recall(agent.agentId, epoch, []);
+      assert.equal((await claim(epoch)).length, 1);
+      await on.commands.acknowledge(start!.commandId, agent.agentId, epoch);
+      await age();
+      assert.equal(await waits(epoch), false);
+    });
+
     it('fails a session whose start was sent as often as it may be, and has it stopped', async () => {
       const { on, agent, request, claim } = await setUp();
       const { id } = await on.createSession(request());

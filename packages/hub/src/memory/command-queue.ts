@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { HubError } from '../errors.js';
+import { LOST_AFTER_MS } from '../ports.js';
 import type { AgentEpoch, Command, CommandQueue, NewCommand, Outcome } from '../ports.js';
 
 interface Row {
   command: Command;
   sentEpoch: number;
+  sentAt: number;
+  /** Under which the agent has said that it has it. */
+  ackedEpoch: number;
   outcome?: Outcome;
 }
 
 const isOpen = (row: Row): boolean => row.command.state !== 'completed' && row.command.state !== 'failed';
+const isLost = (row: Row): boolean =>
+  row.ackedEpoch < row.sentEpoch && Date.now() - row.sentAt > LOST_AFTER_MS;
 const isStart = ({ command }: Row): boolean =>
   command.action === 'start_session' || command.action === 'wake_session';
 
@@ -46,7 +52,12 @@ class MemoryCommandQueue implements CommandQueue {
     const seq = (this.#sequences.get(command.sessionId) ?? 0) + 1;
     this.#sequences.set(command.sessionId, seq);
     if (command.action === 'stop_session') this.#cancelStartsBefore(command);
-    const row: Row = { command: { ...command, seq, state: 'pending', attempts: 0 }, sentEpoch: 0 };
+    const row: Row = {
+      command: { ...command, seq, state: 'pending', attempts: 0 },
+      sentEpoch: 0,
+      sentAt: 0,
+      ackedEpoch: 0,
+    };
     this.#rows.set(command.commandId, row);
     return row.command;
   }
@@ -74,6 +85,7 @@ class MemoryCommandQueue implements CommandQueue {
         continue;
       }
       row.sentEpoch = epoch;
+      row.sentAt = Date.now();
       const state = row.command.state === 'pending' ? 'sent' : row.command.state;
       row.command = { ...row.command, state, attempts: row.command.attempts + 1 };
       claimed.push(row.command);
@@ -81,12 +93,25 @@ class MemoryCommandQueue implements CommandQueue {
     return claimed;
   }
 
+  async recall(agentId: string, epoch: number, held: readonly string[]): Promise<void> {
+    if (!this.#isNewest(agentId, epoch)) return;
+    for (const row of this.#rows.values()) {
+      const { command } = row;
+      if (command.agentId !== agentId || !isOpen(row) || row.sentEpoch !== epoch) continue;
+      if (held.includes(command.commandId)) continue;
+      row.sentEpoch = 0;
+      row.command = { ...command, attempts: Math.max(0, command.attempts - 1) };
+    }
+  }
+
   async waiting(agents: readonly AgentEpoch[]): Promise<string[]> {
     const epochs = new Map(agents.map(({ agentId, epoch }) => [agentId, epoch]));
     const found = new Set<string>();
-    for (const { command, sentEpoch } of this.#heads()) {
+    for (const row of this.#heads()) {
+      const { command, sentEpoch } = row;
       const epoch = epochs.get(command.agentId) ?? 0;
-      if (sentEpoch < epoch && epoch >= (this.#epochs.get(command.agentId) ?? 0)) found.add(command.agentId);
+      if ((sentEpoch < epoch || isLost(row)) && epoch >= (this.#epochs.get(command.agentId) ?? 0))
+        found.add(command.agentId);
     }
     return [...found];
   }
@@ -97,6 +122,7 @@ class MemoryCommandQueue implements CommandQueue {
       const row = this.#rows.get(commandId);
       if (!row || row.command.agentId !== agentId || !isOpen(row)) return false;
       row.sentEpoch = epoch;
+      row.ackedEpoch = epoch;
       row.command = { ...row.command, state: 'ack', attempts: Math.max(1, row.command.attempts) };
       return true;
     });
@@ -104,6 +130,7 @@ class MemoryCommandQueue implements CommandQueue {
 
   async acknowledge(commandId: string, agentId: string, epoch?: number): Promise<void> {
     const row = this.#reported(commandId, agentId, epoch);
+    if (row) row.ackedEpoch = row.sentEpoch;
     if (row?.command.state === 'sent') row.command = { ...row.command, state: 'ack' };
   }
 

@@ -163,6 +163,32 @@ export function commandQueueSuite(
       assert.equal(stop.generation, sent.generation);
     });
 
+    it('hands out again what was recalled, which was no attempt, and leaves alone what is held', async () => {
+      const { queue, agentId, epoch, make, session, nextEpoch } = await setUp();
+      const [held, lost, acknowledged, ended] = [
+        make(await session()),
+        make(await session()),
+        make(await session()),
+        make(await session()),
+      ];
+      for (const command of [held, lost, acknowledged, ended]) await queue.enqueue(command);
+      await queue.claim(agentId, epoch, 10);
+      await queue.acknowledge(acknowledged.commandId, agentId, epoch);
+      await queue.finish(ended.commandId, agentId, { state: 'completed' }, epoch);
+      await queue.recall(agentId, epoch, [held.commandId, acknowledged.commandId]);
+      assert.deepEqual(await queue.waiting([{ agentId, epoch }]), [agentId]);
+      const again = await queue.claim(agentId, epoch, 10);
+      assert.deepEqual(
+        again.map(({ commandId, attempts, state }) => ({ commandId, attempts, state })),
+        [{ commandId: lost.commandId, attempts: 1, state: 'sent' }],
+      );
+      assert.deepEqual(await queue.waiting([{ agentId, epoch }]), []);
+      const { epoch: newer } = await nextEpoch(agentId);
+      assert.equal((await queue.claim(agentId, newer, 10)).length, 3);
+      await queue.recall(agentId, epoch, []);
+      assert.deepEqual(await queue.claim(agentId, newer, 10), []);
+    });
+
     it('names the agents that something waits for', async () => {
       const { queue, agentId, epoch, make, session, nextEpoch } = await setUp();
       const ask = async (at: number): Promise<boolean> =>
