@@ -20,6 +20,8 @@ export interface ExternalDatabase {
   readonly minConnections: number;
   /** Age at which a connection is replaced, in ms; 0 is never. */
   readonly connectionLifetimeMs: number;
+  /** Has the server keep the plans of statements; not behind a pooler in transaction mode. */
+  readonly prepareStatements: boolean;
 }
 
 /** Everything that the environment says, read once. */
@@ -106,7 +108,16 @@ function readDatabase(host: string, env: Readonly<Record<string, string | undefi
     maxConnections,
     minConnections: Math.min(idle, maxConnections),
     connectionLifetimeMs: duration('DB_CONN_MAX_LIFETIME', env['DB_CONN_MAX_LIFETIME'] || '5m', 0),
+    prepareStatements: readSwitch(
+      'STREAMSPACE_PREPARE_STATEMENTS',
+      env['STREAMSPACE_PREPARE_STATEMENTS'] || 'off',
+    ),
   };
+}
+
+function readSwitch(variable: string, value: string): boolean {
+  if (value === 'on' || value === 'off') return value === 'on';
+  throw new ConfigError(variable, value, 'allowed are on and off');
 }
 
 function readSecret(

@@ -21,6 +21,7 @@ export async function externalMode(
     maxConnections: server.maxConnections,
     minConnections: server.minConnections,
     maxLifetimeSeconds: Math.ceil(server.connectionLifetimeMs / 1000),
+    prepareStatements: server.prepareStatements,
     onError: (error) => log.warn(`A database connection broke: ${describeError(error)}`),
   });
   closing.add('the database', () => database[Symbol.asyncDispose]());

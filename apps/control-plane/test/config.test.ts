@@ -46,8 +46,20 @@ describe('with DB_HOST', () => {
         maxConnections: 25,
         minConnections: 5,
         connectionLifetimeMs: 300_000,
+        prepareStatements: false,
       },
     });
+  });
+
+  it('has statements prepared where that is switched on, and says what is allowed', () => {
+    const on = { DB_HOST: 'db', DB_USER: 'desk', JWT_SECRET: SECRET, STREAMSPACE_PREPARE_STATEMENTS: 'on' };
+    expect(read(on).externalDatabase?.prepareStatements).toBe(true);
+    expect(read({ ...on, STREAMSPACE_PREPARE_STATEMENTS: 'off' }).externalDatabase?.prepareStatements).toBe(
+      false,
+    );
+    expect(() => read({ ...on, STREAMSPACE_PREPARE_STATEMENTS: 'yes' })).toThrow(
+      'STREAMSPACE_PREPARE_STATEMENTS=yes: allowed are on and off',
+    );
   });
 
   it('needs a secret and a user', () => {

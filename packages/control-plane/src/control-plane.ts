@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { AgentHub, AgentHubOptions } from '@streamspace/hub';
+import type { AgentHub, AgentHubOptions, HubCounters } from '@streamspace/hub';
 import type { Router } from 'express';
 import type { TemplateSeed } from './domain/template.js';
 import type { ControlPlaneEvent } from './events.js';
@@ -90,6 +90,12 @@ export interface ControlPlane extends AsyncDisposable {
    */
   attach(server: Server, options?: { path?: string }): void;
   readonly hub: AgentHub;
+  /**
+   * What this replica's hub has counted since the control plane was made, for metrics: frames of connections that were
+   * replaced, commands sent once more, outcomes that came twice, commands that expired. They only grow; each call
+   * returns a new object. Works after disposal too.
+   */
+  counters(): HubCounters;
   readonly setup: {
     /**
      * A new one-time token for `POST /api/v1/setup`; earlier ones are void, it lasts 24 hours.

@@ -54,6 +54,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     staleAfterMs: STALE_FACTOR * (options.hub.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS),
     heldAgents: () => new Set(hub?.agents().map(({ agentId }) => agentId)),
     onSessionChanged: changed,
+    onError,
   });
   await prepare(options, stores);
 
@@ -101,6 +102,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
       upgrades.attach(server, path);
     },
     hub,
+    counters: () => hub.counters(),
     setup: { issueLink: () => services.setup.issueLink() },
     agents: { issueKey: (agentId) => services.agentKeys.issue(agentId) },
     [Symbol.asyncDispose]: () => (closing ??= close(hub, placer)),

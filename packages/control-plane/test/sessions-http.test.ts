@@ -95,6 +95,43 @@ describe('hibernating and waking', () => {
     );
   });
 
+  it('lose no desktop where they fail, and say why', async () => {
+    const client = await setUpAdmin(server);
+    const agent = await addAgent({ ignore: ({ action }) => action !== 'start_session' });
+    await running(client, 'desk-a');
+    const told = (action: string) => agent.commands.findLast((command) => command.action === action);
+    const ask = async (what: 'hibernate' | 'wake'): Promise<string> => {
+      const before = agent.commands.length;
+      expect((await client.send('POST', `/api/v1/sessions/desk-a/${what}`)).status).toBe(202);
+      await eventually(`${what} came`, () => agent.commands.length > before);
+      return told(`${what}_session`)!.commandId;
+    };
+    const fail = (commandId: string, code: string) =>
+      agent.say({ type: 'failed', payload: { commandId, code, error: 'Not now.' } });
+    const hasFailed = (code: string) =>
+      eventually(`${code} is shown`, async () => {
+        const { body } = await client.send('GET', '/api/v1/sessions/desk-a');
+        return (body['error'] as { code?: string } | null)?.code === code;
+      });
+    fail(await ask('hibernate'), 'platform_unavailable');
+    await hasFailed('platform_unavailable');
+    await becomes(client, 'desk-a', 'running');
+    const commandId = await ask('hibernate');
+    agent.say({ type: 'complete', payload: { commandId } });
+    await becomes(client, 'desk-a', 'hibernated');
+    fail(await ask('wake'), 'capacity_exhausted');
+    await hasFailed('capacity_exhausted');
+    await becomes(client, 'desk-a', 'hibernated');
+    agent.report([{ sessionId: 'desk-a', generation: 1, commandId, state: 'hibernated' }]);
+    const again = await ask('wake');
+    agent.say({ type: 'complete', payload: { commandId: again } });
+    await becomes(client, 'desk-a', 'running');
+    expect(told('stop_session')).toBeUndefined();
+    expect(server.controlPlane.counters().duplicateResults).toBe(0);
+    agent.say({ type: 'complete', payload: { commandId: again } });
+    await eventually('counted', () => server.controlPlane.counters().duplicateResults === 1);
+  });
+
   it('are followed where an agent hibernates a session by itself', async () => {
     const client = await setUpAdmin(server);
     const agent = await addAgent();
@@ -285,6 +322,7 @@ describe('while the database is away', () => {
       const silentFor = () => performance.now() - awaySince;
       // Longer than an agent may be silent, so that its last heartbeat in the database is too old by now.
       await eventually('the database was away for long', () => silentFor() > 1_000);
+      expect(server.errors.map(({ where }) => where)).toContain('writing heartbeats');
       expect(server.controlPlane.hub.agents().map(({ agentId }) => agentId)).toEqual(['desk-1']);
       expect(server.events.filter(({ type }) => type === 'agent_offline')).toEqual([]);
       away.is = false;

@@ -103,9 +103,11 @@ export interface AgentEpoch {
  *
  * An implementation MUST move a command's state forward only, MUST have at most one command of a session handed out
  * and not finished at any moment, in the order of `seq`, and MUST hand a command out once per epoch, unless it is
- * recalled. A `stop_session`
- * that is enqueued MUST cancel a start of that session, for the same agent, that nobody was sent yet. A command that
- * was handed out as often as it may be MUST fail with `attempts_exhausted` when it comes up again.
+ * recalled. A `stop_session` that is enqueued MUST cancel a start or a wake of that session, for the same agent, that
+ * nobody was sent yet. A command that was handed out as often as it may be MUST fail with `attempts_exhausted` when it
+ * comes up again. What was handed out and then given up, by this or by `expire`, MUST be undone by a command of the
+ * same generation: a start by a `stop_session`, a wake by a `hibernate_session`, unless something was asked of the
+ * session after that wake.
  *
  * Any call MAY reject with a database's error whose `shouldRetry` says whether the same call may work later; whether it
  * took effect is unknown then, and all of them may be repeated.

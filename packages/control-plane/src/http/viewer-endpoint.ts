@@ -218,7 +218,10 @@ function runningOn(session: Session | undefined, waitMs: number): string {
         `The session failed: ${session.error?.message ?? 'unknown'}`,
       );
     case 'hibernated':
-      throw new ViewerEnd(CLOSE.upstreamUnavailable, 'The session is hibernated.');
+      throw new ViewerEnd(
+        CLOSE.upstreamUnavailable,
+        session.error ? `The session is hibernated: ${session.error.message}` : 'The session is hibernated.',
+      );
     case 'terminating':
     case 'terminated':
       throw new ViewerEnd(CLOSE.notFound, 'The session has ended.');

@@ -156,7 +156,8 @@ export async function markHibernated(tx: Queryable, judged: Judged): Promise<boo
   const wanted = row?.desired_state === 'running' || row?.desired_state === 'hibernated';
   if (!row || !row.here || !wanted || row.state !== 'running') return false;
   await tx.query(
-    `update sessions set state = 'hibernated', desired_state = 'hibernated', updated_at = now() where id = $1`,
+    `update sessions set state = 'hibernated', desired_state = 'hibernated', error_code = null, error_message = null,
+            updated_at = now() where id = $1`,
     [judged.sessionId],
   );
   return true;

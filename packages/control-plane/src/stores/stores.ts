@@ -15,6 +15,8 @@ export interface StoresOptions extends AgentsView {
   database: Database;
   commandTimeoutMs: number;
   onSessionChanged?: (sessionId: string) => void;
+  /** What went wrong where no caller can be told, for example heartbeats that could not be written yet. */
+  onError?: (error: unknown, where: string) => void;
 }
 
 /** Everything that is kept, over one database. */

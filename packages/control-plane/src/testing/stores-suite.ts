@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { agentOwnershipSuite, commandQueueSuite, type TestRunner } from '@streamspace/hub/testing';
 import type { Database } from '../stores/database.js';
 import { openFixtures, type Fixtures } from './fixtures.js';
+import { hibernationSuite } from './hibernation-suite.js';
 import { loginsSuite } from './logins-suite.js';
 import { ownershipInDatabaseSuite } from './ownership-suite.js';
 import { placementSuite } from './placement-suite.js';
@@ -51,6 +52,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
   ownershipInDatabaseSuite(runner, fixtures);
   queueInDatabaseSuite(runner, fixtures);
   sessionsSuite(runner, fixtures);
+  hibernationSuite(runner, fixtures);
   reconcileSuite(runner, fixtures);
   placementSuite(runner, fixtures);
   timelineSuite(runner, fixtures);

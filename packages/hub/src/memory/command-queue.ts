@@ -23,7 +23,7 @@ export interface MemoryCommandQueueOptions {
   keepFinished?: number;
   /** How often a command is handed out at most; then it fails with `attempts_exhausted`. @default 10 */
   maxAttempts?: number;
-  /** Time that a stop gets which the queue enqueues by itself, in ms. @default 120_000 */
+  /** Time that a command gets which the queue enqueues by itself, to undo another, in ms. @default 120_000 */
   commandTimeoutMs?: number;
 }
 
@@ -184,20 +184,28 @@ class MemoryCommandQueue implements CommandQueue {
     return row?.command.agentId === agentId ? row : undefined;
   }
 
-  /** Fails it; what an agent may have made of it must go. */
+  /** Fails it. What an agent may have made by a start must go; what it may have woken is put away again. */
   #giveUp(row: Row, outcome: Outcome): void {
-    const { state, agentId, sessionId, generation } = row.command;
+    const { state, action, agentId, sessionId, generation } = row.command;
     this.#settle(row, outcome);
     if (state === 'pending' || !isStart(row)) return;
+    // What was asked for later says what is to become of what was woken.
+    if (action === 'wake_session' && this.#hasLater(row)) return;
     this.#add({
       commandId: randomUUID(),
       agentId,
       sessionId,
       generation,
-      action: 'stop_session',
+      action: action === 'wake_session' ? 'hibernate_session' : 'stop_session',
       payload: {},
       deadline: Date.now() + this.#options.commandTimeoutMs,
     });
+  }
+
+  #hasLater({ command: { sessionId, agentId, seq } }: Row): boolean {
+    for (const { command } of this.#rows.values())
+      if (command.sessionId === sessionId && command.agentId === agentId && command.seq > seq) return true;
+    return false;
   }
 
   #settle(row: Row, outcome: Outcome): void {

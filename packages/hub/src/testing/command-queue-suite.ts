@@ -163,6 +163,29 @@ export function commandQueueSuite(
       assert.equal(stop.generation, sent.generation);
     });
 
+    it('undoes a wake that was sent and not finished in time by hibernating, unless a stop follows', async () => {
+      const { queue, agentId, epoch, make, session } = await setUp();
+      const now = Date.now();
+      const wake = { action: 'wake_session', deadline: now + 1_000 } as const;
+      const woken = make(await session(), wake);
+      await queue.enqueue(woken);
+      const stopped = make(await session(), wake);
+      await queue.enqueue(stopped);
+      assert.equal((await queue.claim(agentId, epoch, 10)).length, 2);
+      await queue.enqueue(make(stopped.sessionId, { action: 'stop_session' }));
+      await queue.enqueue(make(await session(), wake));
+      await queue.expire(now + 2_000);
+      const next = await queue.claim(agentId, epoch, 10);
+      const told = new Map(next.map((command) => [command.sessionId, command]));
+      assert.equal(next.length, 2);
+      assert.equal(told.get(woken.sessionId)?.action, 'hibernate_session');
+      assert.equal(told.get(woken.sessionId)?.generation, woken.generation);
+      const stop = told.get(stopped.sessionId)!;
+      assert.equal(stop.action, 'stop_session');
+      await queue.finish(stop.commandId, agentId, { state: 'completed' });
+      assert.deepEqual(await queue.claim(agentId, epoch, 10), []);
+    });
+
     it('hands out again what was recalled, which was no attempt, and leaves alone what is held', async () => {
       const { queue, agentId, epoch, make, session, nextEpoch } = await setUp();
       const [held, lost, acknowledged, ended] = [
