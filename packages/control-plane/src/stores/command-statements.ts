@@ -182,12 +182,12 @@ const AFTER = `case d.command_type when 'hibernate_session' then 'hibernated' wh
 
 /** What a session becomes when its latest command, `d`, has failed. A wake that fails ends nothing: it was put away. */
 const NOT_WOKEN = `d.command_type = 'wake_session' and s.state = 'pending' and s.desired_state = 'running'`;
-/** What is gone is left to the next inventory. */
-const NOT_PUT_AWAY = `d.command_type = 'hibernate_session' and s.state = 'running' and s.desired_state = 'hibernated'
-                        and d.error_code is distinct from 'session_not_found'`;
-const STATE_AFTER_FAILURE = `case when d.command_type = 'start_session' then 'failed'
+const NOT_PUT_AWAY = `d.command_type = 'hibernate_session' and s.state = 'running' and s.desired_state = 'hibernated'`;
+/** Nothing is there to wake or to put away: what was in it is lost, and its user is to know. */
+const IS_GONE = `d.error_code is not distinct from 'session_not_found' and (${NOT_WOKEN} or ${NOT_PUT_AWAY})`;
+const STATE_AFTER_FAILURE = `case when d.command_type = 'start_session' or ${IS_GONE} then 'failed'
                                   when ${NOT_WOKEN} then 'hibernated' else s.state end`;
-const DESIRED_AFTER_FAILURE = `case when d.command_type = 'start_session' then 'terminated'
+const DESIRED_AFTER_FAILURE = `case when d.command_type = 'start_session' or ${IS_GONE} then 'terminated'
                                     when ${NOT_WOKEN} then 'hibernated'
                                     when ${NOT_PUT_AWAY} then 'running' else s.desired_state end`;
 
@@ -223,7 +223,7 @@ export const REPORT = `
      order by command_id
   ), done as (
     update agent_commands c
-       set status = r.status, acked_at = case when r.acked then coalesce(c.acked_at, now()) else c.acked_at end,
+       set status = r.status, acked_at = case when not r.acked or c.acked_at >= c.sent_at then c.acked_at else now() end,
            completed_at = case when r.status = 'ack' then null else now() end,
            result = r.result, error_code = r.error_code, error_message = r.error_message
       from ready r

@@ -65,6 +65,14 @@ export function hibernationSuite({ describe, it }: TestRunner, fixtures: () => P
       await is('running', 'running');
     });
 
+    it('that finds no session says that it is gone', async () => {
+      const { on, id, take, fail, hibernated, is } = await setUp();
+      await hibernated();
+      await on.sessions.wake(id);
+      await fail(await take('wake_session'), 'session_not_found');
+      await is('failed', 'terminated', 'session_not_found');
+    });
+
     it('that nobody took in time leaves the session hibernated, and nothing is to be undone', async () => {
       const { on, id, claim, hibernated, is, expire } = await setUp();
       await hibernated();
@@ -194,11 +202,11 @@ export function hibernationSuite({ describe, it }: TestRunner, fixtures: () => P
       await is('hibernated', 'hibernated');
     });
 
-    it('that finds no session starts none: it is left to the next inventory', async () => {
+    it('that finds no session says that it is gone', async () => {
       const { on, id, take, fail, is } = await setUp();
       await on.sessions.hibernate(id);
       await fail(await take('hibernate_session'), 'session_not_found');
-      await is('running', 'hibernated', 'session_not_found');
+      await is('failed', 'terminated', 'session_not_found');
     });
 
     it('that fails after the session was stopped changes nothing', async () => {
