@@ -308,10 +308,10 @@ export class AgentLink {
     // A command that is finished must not be handed out again, nor one that the agent is at.
     await Promise.all([
       ...hello.finished.completed.map(({ commandId, result }) =>
-        this.#finish(commandId, result ? { state: 'completed', result } : { state: 'completed' }),
+        this.#finishAlone(commandId, result ? { state: 'completed', result } : { state: 'completed' }),
       ),
       ...hello.finished.failed.map(({ commandId, error, code }) =>
-        this.#finish(commandId, { state: 'failed', error, ...(code && { code }) }),
+        this.#finishAlone(commandId, { state: 'failed', error, ...(code && { code }) }),
       ),
     ]);
     const resumed = await this.#resume(reports, hello.running);
@@ -361,6 +361,16 @@ export class AgentLink {
   async #acknowledged(commandId: string): Promise<void> {
     this.#dispatcher?.acknowledged(commandId);
     if ((await this.#reports?.acknowledge(commandId)) === 'stale') this.#superseded('ack');
+  }
+
+  /** One of many: what the store does not take of it is no reason to turn the agent away. */
+  async #finishAlone(commandId: string, outcome: Outcome): Promise<void> {
+    try {
+      await this.#finish(commandId, outcome);
+    } catch (error) {
+      if (this.#gone.signal.aborted) throw error;
+      this.#owner.options.onError(error, `storing the outcome of command ${commandId}`);
+    }
   }
 
   async #finish(commandId: string, outcome: Outcome): Promise<void> {

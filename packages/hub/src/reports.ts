@@ -37,7 +37,19 @@ export class Reports {
   }
 
   /** Resolves with whether the outcome is the command's, or came late; `stale` as above. */
-  finish(commandId: string, outcome: Outcome): Promise<'first' | 'late' | 'stale'> {
+  async finish(commandId: string, outcome: Outcome): Promise<'first' | 'late' | 'stale'> {
+    try {
+      return await this.#finish(commandId, outcome);
+    } catch (error) {
+      const { agentId, signal, onError } = this.options;
+      if (signal.aborted) throw error;
+      // The store will never take it. That it ended, and how, matters more than what came with it.
+      onError(error, `storing what command ${commandId} of agent ${agentId} gave; it is stored without`);
+      return await this.#finish(commandId, bare(outcome));
+    }
+  }
+
+  #finish(commandId: string, outcome: Outcome): Promise<'first' | 'late' | 'stale'> {
     const { commands, agentId, epoch } = this.options;
     return this.#unlessStale(async () =>
       (await commands.finish(commandId, agentId, outcome, epoch)) ? 'first' : 'late',
@@ -74,3 +86,12 @@ export class Reports {
     }
   }
 }
+
+const bare = (outcome: Outcome): Outcome =>
+  outcome.state === 'completed'
+    ? { state: 'completed' }
+    : {
+        state: 'failed',
+        error: 'It failed, and its reason could not be stored.',
+        code: 'result_unstorable',
+      };

@@ -345,6 +345,35 @@ describe('an agent hub', () => {
     expect(errors).toEqual([away]);
   });
 
+  it('stores an outcome without what came with it when the store will never take that, also from a hello', async () => {
+    const truth = memoryCommandQueue();
+    const refused = Object.assign(new Error('no such text'), { shouldRetry: false });
+    const finish: CommandQueue['finish'] = async (commandId, agentId, outcome, epoch) => {
+      if (outcome.state === 'completed' && outcome.result) throw refused;
+      return truth.finish(commandId, agentId, outcome, epoch);
+    };
+    const errors: unknown[] = [];
+    await restart({
+      commands: { ...bound(truth), finish },
+      onError: (error) => errors.push(error),
+    });
+    commands = truth;
+    const [one, two] = [await enqueue('desk-1'), await enqueue('desk-2')];
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('command')).toHaveLength(2);
+    agent.say({ type: 'complete', payload: { commandId: one.commandId, result: { odd: true } } });
+    await expect.poll(() => agent.of('result_ack')).toHaveLength(1);
+    agent.socket.terminate();
+
+    const again = await dial();
+    const completed = [{ commandId: two.commandId, result: { odd: true } }];
+    again.say(hello({ finished: { completed, failed: [] } }));
+    await expect.poll(() => again.of('result_ack')).toHaveLength(1);
+    expect(errors).toEqual([refused, refused]);
+    expect(again.socket.readyState).toBe(again.socket.OPEN);
+  });
+
   it('stops writing what it could not write when the agent is gone', async () => {
     const truth = memoryCommandQueue();
     const errors: string[] = [];

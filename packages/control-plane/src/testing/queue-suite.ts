@@ -57,6 +57,22 @@ export function queueInDatabaseSuite({ describe, it }: TestRunner, fixtures: () 
       );
     });
 
+    it('stores an outcome whose facts no database can hold as they are', async () => {
+      const { on, agent, request, claim } = await setUp();
+      const { id } = await on.createSession(request());
+      const [start] = await claim();
+      const result = { platformMetadata: { 'label\0x': 1, nested: [{ 'half \ud800': '\0' }] } };
+      assert.equal(
+        await on.commands.finish(start!.commandId, agent.agentId, { state: 'completed', result }),
+        true,
+      );
+      const { rows } = await on.database.query(
+        'select platform_metadata as kept from sessions where id = $1',
+        [id],
+      );
+      assert.deepEqual(rows, [{ kept: { 'label\ufffdx': 1, nested: [{ 'half \ufffd': '\ufffd' }] } }]);
+    });
+
     it('leaves a session alone whose start is taken back', async () => {
       const { on, request, claim, stop } = await setUp();
       const { id } = await on.createSession(request());
