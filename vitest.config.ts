@@ -18,7 +18,7 @@ export default defineConfig({
     projects: [
       ...packages.map((name) => project(name, [`packages/${name}/test/**/*.test.ts`])),
       ...apps.map((name) => project(`app-${name}`, [`apps/${name}/test/**/*.test.ts`])),
-      project('repository', ['tests/repository/**/*.test.ts']),
+      project('repository', ['tests/repository/**/*.test.ts'], { testTimeout: 60_000 }),
       project('integration', ['tests/integration/**/*.test.ts'], { testTimeout: 60_000 }),
       project('chaos', ['tests/chaos/**/*.test.ts'], { testTimeout: 60_000 }),
       project('real-vnc', ['tests/real-vnc/**/*.test.ts'], { testTimeout: 120_000 }),

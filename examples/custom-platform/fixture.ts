@@ -15,10 +15,11 @@ export async function fixture(): Promise<PlatformFixture> {
   for (const [i, { server }] of servers.entries())
     machines[`machine-${i}`] = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
   return {
-    platform: machinePool(machines, folder),
+    platform: machinePool(machines, folder, 'one'),
     template: { template: 'any', manifest: {} },
     viewer: echoViewer,
-    restart: async () => machinePool(machines, folder),
+    restart: async () => machinePool(machines, folder, 'one'),
+    otherAgent: async () => machinePool(machines, folder, 'other'),
     leftovers: async () => [
       ...(await readdir(folder)),
       ...servers.flatMap(({ sockets }) => [...sockets].map(() => 'a connection to a machine')),

@@ -23,9 +23,10 @@ for (const entry of setting('MACHINES').split(',')) {
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
 
-const platform = machinePool(machines, process.env['CLAIMS'] ?? 'claims');
+const agentId = setting('AGENT_ID');
+const platform = machinePool(machines, process.env['CLAIMS'] ?? 'claims', agentId);
 const agent = createAgent({
-  agentId: setting('AGENT_ID'),
+  agentId,
   apiKey: setting('AGENT_API_KEY'),
   controlPlaneUrl: setting('CONTROL_PLANE_URL'),
   platform,

@@ -16,12 +16,13 @@ export interface Machine {
 /**
  * Desktops that are there already: machines with a VNC server, each given to one session at a time.
  *
- * A session is a claim: a file that is called like its machine, and says who has it and by which command. Nothing is
- * known that is not in a claim, so it does not matter when an agent dies, nor which one comes next.
+ * A session is a claim: a file that is called like its machine, and says which agent has it and by which command.
+ * Nothing is known that is not in a claim, so it does not matter when an agent dies: the next one of its id goes on.
  *
  * @param folder where the claims are kept; agents that share machines share it
+ * @param agentId whose claims are listed, ended and connected to; those of other agents only keep machines taken
  */
-export function machinePool(machines: Readonly<Record<string, Machine>>, folder: string): Platform {
+export function machinePool(machines: Record<string, Machine>, folder: string, agentId: string): Platform {
   const claimOf = (machine: unknown): string => join(folder, `${String(machine)}.claim`);
 
   async function answers(machine: Machine, signal: AbortSignal): Promise<boolean> {
@@ -44,17 +45,15 @@ export function machinePool(machines: Readonly<Record<string, Machine>>, folder:
       const texts = await Promise.all(
         claims.map((name) => readFile(join(folder, name), 'utf8').catch(ifGone)),
       );
-      return texts.flatMap((text) => (text === undefined ? [] : [JSON.parse(text) as PlatformSession]));
+      return texts
+        .flatMap((text) => (text === undefined ? [] : [JSON.parse(text) as PlatformSession]))
+        .filter(({ details }) => details?.['agent'] === agentId);
     },
 
     async start({ sessionId }, change, signal) {
       for (const [name, machine] of Object.entries(machines)) {
-        const session: PlatformSession = {
-          sessionId,
-          ...change,
-          state: 'running',
-          details: { machine: name },
-        };
+        const details = { machine: name, agent: agentId };
+        const session: PlatformSession = { sessionId, ...change, state: 'running', details };
         const draft = join(folder, `${randomUUID()}.draft`);
         await writeFile(draft, JSON.stringify(session));
         // A link is made in one step, and only where nobody else was faster.

@@ -23,6 +23,11 @@ const METRICS: readonly Metric[] = [
   counter('commands_completed_total', 'Commands that succeeded.', (m) => m.commandsCompleted, 'action'),
   counter('commands_failed_total', 'Commands that failed.', (m) => m.commandsFailed, 'code'),
   gauge('commands_acting', 'Commands that are being carried out.', (m) => m.commandsActing),
+  gauge(
+    'commands_stuck',
+    'Calls of the platform that went on after they were given up.',
+    (m) => m.commandsStuck,
+  ),
   gauge('commands_waiting', 'Commands that wait for their turn.', (m) => m.commandsWaiting),
   gauge('results_unreported', 'Results that the control plane does not have.', (m) => m.resultsUnreported),
   counter('connections_total', 'Connections that were welcomed.', (m) => m.connections),

@@ -62,7 +62,7 @@ export interface AgentOptions {
   agentId: string;
   /** Base URL of the control plane: ws, wss, http or https, a path is kept. */
   controlPlaneUrl: string;
-  /** Sent as `X-Agent-API-Key`. */
+  /** Sent as `X-Agent-API-Key`: 1 to 255 printable ASCII characters, without a space at either end. */
   apiKey: string;
   platform: Platform;
   region?: string;
@@ -77,11 +77,17 @@ export interface AgentOptions {
   election?: LeaderElection;
   /**
    * Pauses before connecting again, in ms. After the n-th failure in a row one is random between 0 and
-   * `first` · 2ⁿ, at most `longest`. After another instance of the agent took over it is `superseded` at least.
+   * `first` · 2ⁿ⁻¹, at most `longest`. A connection that had lasted 15 s counts as three failures, and what failed before
+   * it does not count: agents that lose the same control plane come back spread over `first` · 8. After another
+   * instance of the agent took over a pause is `superseded` at least.
    * @default {first: 250, longest: 15_000, superseded: 30_000}
    */
   reconnect?: { first: number; longest: number; superseded?: number };
-  /** Commands that are carried out at once; more wait for their turn. @default 16 */
+  /**
+   * Commands that are carried out at once; more wait for their turn. One whose call of the platform has not ended 5 s
+   * after it was given up makes room for another, but not for one of its session; with as many such calls as this the
+   * agent is not ready, and past it they make no room. @default 16
+   */
   parallelCommands?: number;
   /** A session without input from its viewers for this long is reported as idle, in ms; 0 is never. @default 900_000 */
   idleAfterMs?: number;
@@ -104,7 +110,7 @@ export interface AgentHealth {
   readonly status: AgentStatus;
   /** It runs; starting the process again would not help. */
   readonly healthy: boolean;
-  /** It is connected, or stands by for another of its group. */
+  /** It is connected, or stands by for another of its group; and its platform answers. */
   readonly ready: boolean;
   /** Why it is not ready or not healthy, a sentence. */
   readonly reason?: string;

@@ -42,7 +42,7 @@ class AgentRuntime implements Agent {
   }
 
   health(): AgentHealth {
-    const reason = NOT_READY[this.#status];
+    const reason = NOT_READY[this.#status] ?? this.#term?.work.problem;
     const link = this.#term?.link;
     return {
       status: this.#status,
@@ -63,6 +63,7 @@ class AgentRuntime implements Agent {
       ...(this.#term?.work.metrics() ?? {
         commandsActing: 0,
         commandsWaiting: 0,
+        commandsStuck: 0,
         resultsUnreported: 0,
         streams: 0,
         sessions: { starting: 0, running: 0, hibernated: 0, stopped: 0, failed: 0 },

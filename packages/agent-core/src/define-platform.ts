@@ -3,6 +3,10 @@ import { PlatformError } from './errors.js';
 import type { Capabilities, Change, Platform, PlatformSession, SessionSpec } from './platform.js';
 import { checkGeneration, checkSessionId } from './platform-rules.js';
 import { sessionTurns } from './session-turns.js';
+import { settlesWithin } from './wait.js';
+
+/** How long `close` waits for changes that it has aborted, in ms; then it goes on without them. */
+const CLOSE_WAIT_MS = 5_000;
 
 /**
  * What is different from one place to another; {@link definePlatform} makes a {@link Platform} of it.
@@ -39,13 +43,13 @@ export interface PlatformDriver {
   connect(held: PlatformSession, port: string, signal: AbortSignal): Promise<ByteChannel>;
   /** As {@link Platform.watch}. */
   watch?(changed: (session: PlatformSession) => void): () => void;
-  /** As {@link Platform.close}; called once. */
+  /** As {@link Platform.close}; called once, when the changes that were under way have been aborted and are over. */
   close?(): Promise<void>;
 }
 
 /**
  * Makes a platform of what is different about a place, and does the rest of the contract: idempotence, generations,
- * turns, session ids, streams that end with their session, typed errors, closing.
+ * turns, session ids, streams that end with their session, typed errors, watchers that throw, closing.
  *
  * @throws TypeError where the driver says that it can hibernate and lacks `hibernate` or `wake`
  */
@@ -53,10 +57,22 @@ export function definePlatform(driver: PlatformDriver): Platform {
   if (driver.capabilities.hibernate && !(driver.hibernate && driver.wake))
     throw new TypeError(`the platform ${driver.name} can hibernate: it needs hibernate() and wake()`);
   const defined = new DefinedPlatform(driver);
-  return driver.watch ? Object.assign(defined, { watch: driver.watch.bind(driver) }) : defined;
+  if (!driver.watch) return defined;
+  const watch: NonNullable<Platform['watch']> = (changed) =>
+    driver.watch!((session) => {
+      try {
+        changed(session);
+      } catch {
+        // Whoever watches has to deal with its own failures; the driver and others who watch cannot.
+      }
+    });
+  return Object.assign(defined, { watch });
 }
 
-/** States: open → closed. Closed, it changes nothing and has no streams. */
+/**
+ * States: open → closing → closed. Closing, it takes no calls, and aborts the changes that are under way or wait for
+ * their turn; closed, it changes nothing and has no streams.
+ */
 class DefinedPlatform implements Platform {
   readonly name: string;
   readonly capabilities: Capabilities;
@@ -64,6 +80,9 @@ class DefinedPlatform implements Platform {
   readonly #turns = sessionTurns();
   /** Streams by session: they end with it. */
   readonly #streams = new Map<string, Set<ByteChannel>>();
+  /** What is under way or waits for its turn. */
+  readonly #changes = new Set<Promise<unknown>>();
+  readonly #ending = new AbortController();
   #closing: Promise<void> | undefined;
 
   constructor(driver: PlatformDriver) {
@@ -73,7 +92,7 @@ class DefinedPlatform implements Platform {
   }
 
   start(spec: SessionSpec, change: Change, signal: AbortSignal): Promise<PlatformSession> {
-    return this.#change(spec.sessionId, change, signal, async (held) => {
+    return this.#change(spec.sessionId, change, signal, async (held, signal) => {
       const same = held?.generation === change.generation;
       if (same && held.state === 'running') return held;
       if (held && !same) {
@@ -86,14 +105,14 @@ class DefinedPlatform implements Platform {
   }
 
   stop(sessionId: string, change: Change, signal: AbortSignal): Promise<void> {
-    return this.#change(sessionId, change, signal, async (held) => {
+    return this.#change(sessionId, change, signal, async (held, signal) => {
       if (held) await this.#driver.stop(held, change, signal);
       this.#endStreams(sessionId);
     });
   }
 
   hibernate(sessionId: string, change: Change, signal: AbortSignal): Promise<PlatformSession> {
-    return this.#change(sessionId, change, signal, async (held) => {
+    return this.#change(sessionId, change, signal, async (held, signal) => {
       if (!this.capabilities.hibernate || !this.#driver.hibernate) throw this.#unsupported('hibernate');
       if (!held) throw notFound(sessionId);
       if (held.state === 'hibernated') return held;
@@ -104,7 +123,7 @@ class DefinedPlatform implements Platform {
   }
 
   wake(sessionId: string, change: Change, signal: AbortSignal): Promise<PlatformSession> {
-    return this.#change(sessionId, change, signal, async (held) => {
+    return this.#change(sessionId, change, signal, async (held, signal) => {
       if (!this.capabilities.hibernate || !this.#driver.wake) throw this.#unsupported('wake');
       if (!held) throw notFound(sessionId);
       return held.state === 'running' ? held : this.#driver.wake(held, change, signal);
@@ -112,22 +131,22 @@ class DefinedPlatform implements Platform {
   }
 
   list(signal: AbortSignal): Promise<PlatformSession[]> {
-    return this.#typed(signal, () => this.#driver.list(signal));
+    return this.#typed(signal, (signal) => this.#driver.list(signal));
   }
 
   inspect(sessionId: string, signal: AbortSignal): Promise<PlatformSession | undefined> {
-    return this.#typed(signal, () => this.#find(sessionId, signal));
+    return this.#typed(signal, (signal) => this.#find(sessionId, signal));
   }
 
   openStream(sessionId: string, port: string, signal: AbortSignal): Promise<ByteChannel> {
-    return this.#typed(signal, async () => {
+    return this.#typed(signal, async (signal) => {
       const held = await this.#find(sessionId, signal);
       if (held?.state !== 'running') throw notFound(sessionId);
       const channel = await this.#driver.connect(held, port, signal);
       try {
         // It may have ended while this was connecting, when its streams were ended without this one.
         const still = await this.#find(sessionId, signal);
-        this.#checkOpen();
+        this.#ending.signal.throwIfAborted();
         if (still?.state !== 'running' || still.generation !== held.generation) throw notFound(sessionId);
       } catch (error) {
         channel.abort();
@@ -140,7 +159,9 @@ class DefinedPlatform implements Platform {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
+      this.#ending.abort(new PlatformError('platform_unavailable', 'the platform is closed'));
       for (const sessionId of [...this.#streams.keys()]) this.#endStreams(sessionId);
+      await settlesWithin(Promise.allSettled(this.#changes), CLOSE_WAIT_MS);
       await this.#driver.close?.();
     })();
     return this.#closing;
@@ -150,16 +171,20 @@ class DefinedPlatform implements Platform {
     sessionId: string,
     change: Change,
     signal: AbortSignal,
-    work: (held: PlatformSession | undefined) => Promise<Result>,
+    work: (held: PlatformSession | undefined, signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
-    return this.#typed(signal, () =>
+    const changing = this.#typed(signal, (signal) =>
       this.#turns.run(sessionId, signal, async () => {
         const held = await this.#find(sessionId, signal);
         checkGeneration(held, change);
         signal.throwIfAborted();
-        return work(held);
+        return work(held, signal);
       }),
     );
+    this.#changes.add(changing);
+    const forget = (): void => void this.#changes.delete(changing);
+    void changing.then(forget, forget);
+    return changing;
   }
 
   async #find(sessionId: string, signal: AbortSignal): Promise<PlatformSession | undefined> {
@@ -182,21 +207,21 @@ class DefinedPlatform implements Platform {
       channel.abort(new PlatformError('session_not_found', `session ${sessionId} has ended`));
   }
 
-  #checkOpen(): void {
-    if (this.#closing) throw new PlatformError('platform_unavailable', 'the platform is closed');
-  }
-
   #unsupported(what: string): PlatformError {
     const reason = this.capabilities.reasons?.hibernate ?? 'it gives no reason';
     return new PlatformError('not_supported', `the platform ${this.name} cannot ${what}: ${reason}`);
   }
 
-  /** Turns what a driver throws into what the contract has. */
-  async #typed<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+  /** Turns what a driver throws into what the contract has. `work` gets a signal that closing aborts as well. */
+  async #typed<Result>(
+    callers: AbortSignal,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    callers.throwIfAborted();
+    const signal = AbortSignal.any([callers, this.#ending.signal]);
     try {
       signal.throwIfAborted();
-      this.#checkOpen();
-      return await work();
+      return await work(signal);
     } catch (cause) {
       if (isTyped(cause)) throw cause;
       // Whatever a driver's own calls reject with when they are aborted.

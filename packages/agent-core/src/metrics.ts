@@ -40,6 +40,8 @@ export interface AgentMetrics {
 
   commandsActing: number;
   commandsWaiting: number;
+  /** Calls of the platform that went on 5 s after they were given up, and still do. Their commands have failed. */
+  commandsStuck: number;
   /** Results that the control plane does not have yet. */
   resultsUnreported: number;
   /** Streams that are open. */
@@ -51,7 +53,7 @@ export interface AgentMetrics {
 /** The growing part of {@link AgentMetrics}. */
 export type AgentCounters = Omit<
   AgentMetrics,
-  'commandsActing' | 'commandsWaiting' | 'resultsUnreported' | 'streams' | 'sessions'
+  'commandsActing' | 'commandsWaiting' | 'commandsStuck' | 'resultsUnreported' | 'streams' | 'sessions'
 >;
 
 /** Error codes that are told apart, since platforms have codes of their own. */

@@ -17,7 +17,7 @@ const LONGEST_MS = 2 ** 31 - 1;
  */
 export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions {
   requireText('agentId', options.agentId);
-  requireText('apiKey', options.apiKey);
+  requireHeader('apiKey', options.apiKey);
   if (!URL.canParse(options.controlPlaneUrl) || !SCHEMES.includes(new URL(options.controlPlaneUrl).protocol))
     throw new RangeError(
       `controlPlaneUrl must be a ws, wss, http or https URL, not ${JSON.stringify(options.controlPlaneUrl)}`,
@@ -51,6 +51,18 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
 function requireText(name: string, value: string): void {
   if (typeof value !== 'string' || value.length === 0 || value.length > 255)
     throw new RangeError(`${name} must be a text of 1 to 255 characters`);
+}
+
+/**
+ * What goes into a header and is secret. Refused here, since whoever refuses it later does so in words that quote it, and
+ * those would be logged.
+ */
+function requireHeader(name: string, value: string): void {
+  requireText(name, value);
+  if (!/^[!-~](?:[ -~]*[!-~])?$/.test(value))
+    throw new RangeError(
+      `${name} must be printable ASCII characters without a space or a line break at either end, so that it can be sent as a header`,
+    );
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

@@ -44,15 +44,18 @@ export interface PlatformSession {
    * brings it back. `stopped` and `failed`: it ended by itself, well or not, and holds nothing that anyone can use.
    */
   readonly state: ObservedState;
-  /** Why it is `failed` or `stopped`, as a sentence: an exit code, a signal, memory that ran out. */
+  /**
+   * Why it is `failed` or `stopped`, as a sentence: an exit code, a signal, memory that ran out. One that failed MUST
+   * have it.
+   */
   readonly reason?: string;
-  /** What it uses now, where the platform can tell. */
+  /** What it uses now, where the platform can tell; what it cannot tell it MUST leave out, rather than guess. */
   readonly usage?: SessionUsage;
   /** Facts to show to an administrator, for example a container's id. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** What a session uses of its host. */
+/** What a session uses of its host: finite numbers, at least 0. */
 export interface SessionUsage {
   /** CPU time since the session was started, in seconds. */
   readonly cpuSeconds: number;
@@ -88,9 +91,11 @@ export interface Capabilities {
  *   other or at once, it does nothing twice and returns the same state;
  * - MUST, when `signal` aborts before the work is done, stop, release what it took, and reject with `signal.reason`
  *   itself, soon (the agent waits five seconds); `stop` and `hibernate` MAY go through with what they began. A call
- *   whose signal has aborted already MUST change nothing;
+ *   whose signal has aborted already MUST change nothing. The agent settles a command without its call when that
+ *   takes longer;
  * - MUST otherwise reject with a {@link PlatformError}, or an Error with the same `code` and `shouldRetry`, which says
- *   whether trying again can help;
+ *   whether trying again can help: until the command's deadline the agent makes the same call again where it is `true`,
+ *   but not after `capacity_exhausted`;
  * - MUST leave nothing behind when it rejects, so that the same call can follow;
  * - MUST refuse a `sessionId` that is no DNS label (`checkSessionId` does it), before it becomes a path or a name;
  * - MUST NOT let one session wait for another; calls for one session take effect one after the other (`sessionTurns`
@@ -149,8 +154,8 @@ export interface Platform {
   /**
    * Every session that this agent owns, hibernated and failed ones too.
    *
-   * MUST reject rather than return a part: what is missing is taken for lost, and what is too much for an orphan. MUST
-   * NOT have anything that another agent owns.
+   * MUST reject rather than return a part: what is missing is taken for lost, and what is too much for an orphan, and
+   * stopped. MUST NOT have anything that another agent owns; nor may any other call see or change it.
    *
    * @throws with `shouldRetry`: `platform_unavailable`
    */
@@ -172,14 +177,15 @@ export interface Platform {
 
   /**
    * Reports changes that no call asked for, such as a desktop that crashed; MAY report those that a call asked for.
-   * Returns how to stop reporting, after which `changed` MUST NOT be called. MUST NOT throw. Optional: without it,
-   * `list` is polled.
+   * Returns how to stop reporting, after which `changed` MUST NOT be called. MUST NOT throw; a `changed` that throws
+   * MUST NOT keep the report from others who watch, nor later ones from itself. Optional: without it, `list` is polled.
    */
   watch?(changed: (session: PlatformSession) => void): () => void;
 
   /**
    * Releases what the platform holds in this process. Sessions stay where the platform `survivesAgentRestart`, and end
-   * otherwise. MUST be idempotent; afterwards nothing may be started (`platform_unavailable`).
+   * otherwise. MUST be idempotent, and MUST NOT resolve while a call can still change something: what is under way or
+   * waits for its turn is aborted. Afterwards nothing may be started (`platform_unavailable`).
    */
   close?(): Promise<void>;
 }

@@ -1,13 +1,17 @@
 import { LIMITS } from '@streamspace/protocol';
 import { ActivityLog, type ActivityChange } from './activity.js';
-import { PlatformError } from './errors.js';
+import { describeFailure, PlatformError } from './errors.js';
 import type { Platform, PlatformSession, SessionUsage } from './platform.js';
 import type { SessionReport } from './report-queue.js';
 import { isAlive, knownFrom, type KnownSession, type SessionTable } from './session-table.js';
-import { withinTime } from './wait.js';
+import { unlessAborted, withinTime } from './wait.js';
 
 /** How long the platform may take to list its sessions, in ms; then the list is given up. */
 const LIST_TIMEOUT_MS = 30_000;
+/** A list that takes longer than this, in ms, is overdue: whoever asks for the agent's health hears of it. */
+const OVERDUE_LIST_MS = 10_000;
+/** Lists that were given up and have not ended. Past it the platform is not asked until one of them has. */
+const HUNG_LISTS = 16;
 /** Idleness is looked for this often within the time after which a session is idle, … */
 const SWEEPS_PER_IDLE_TIME = 10;
 /** … but not more rarely than this, in ms. */
@@ -25,6 +29,8 @@ export interface SessionMonitorOptions {
   idleAfterMs: number;
   usageIntervalMs: number;
   pollIntervalMs: number;
+  /** @default LIST_TIMEOUT_MS */
+  listTimeoutMs?: number;
   /** Monotonic time in ms. */
   now: () => number;
 }
@@ -43,6 +49,11 @@ export class SessionMonitor {
   readonly #closing = new AbortController();
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #listing: Promise<readonly PlatformSession[]> | undefined;
+  #listingSince = 0;
+  /** Calls of `list` that have not ended. */
+  #calls = 0;
+  /** Why the last list came to nothing; `undefined` where it came. */
+  #failure: string | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(options: SessionMonitorOptions) {
@@ -52,6 +63,14 @@ export class SessionMonitor {
       now: options.now,
       onChange: (change) => this.#activityChanged(change),
     });
+  }
+
+  /** What is wrong with the lists of the platform, a sentence. */
+  get problem(): string | undefined {
+    const sinceMs = this.#listing ? this.#options.now() - this.#listingSince : 0;
+    if (this.#failure !== undefined) return `The platform did not list its sessions: ${this.#failure}`;
+    if (sinceMs <= OVERDUE_LIST_MS) return undefined;
+    return `The platform has been listing its sessions for ${Math.round(sinceMs / 1000)} s.`;
   }
 
   open(): void {
@@ -78,11 +97,12 @@ export class SessionMonitor {
   /**
    * Lists the platform's sessions, reports what has changed, and brings the table up to date. Calls that come while one
    * is under way begin another after it: what they return was listed after they were called.
+   *
+   * @param signal gives up waiting; the list itself goes on, for others
+   * @throws what the platform throws, the signal's reason, or PlatformError `timeout`, `platform_unavailable`
    */
-  async survey(): Promise<readonly PlatformSession[]> {
-    await this.#listing?.catch(() => undefined);
-    this.#listing ??= this.#list().finally(() => (this.#listing = undefined));
-    return this.#listing;
+  survey(signal: AbortSignal = this.#closing.signal): Promise<readonly PlatformSession[]> {
+    return unlessAborted(this.#nextList(), signal);
   }
 
   /** A session that this term finds on the platform, and that an earlier one left there. */
@@ -92,14 +112,49 @@ export class SessionMonitor {
     this.#event(sessionId, generation, 'adopted', message, { state });
   }
 
-  async #list(): Promise<readonly PlatformSession[]> {
-    const { platform, table, isBusy } = this.#options;
-    const clock = table.clock;
+  async #nextList(): Promise<readonly PlatformSession[]> {
+    await this.#listing?.catch(() => undefined);
+    if (!this.#listing) {
+      this.#listingSince = this.#options.now();
+      this.#listing = this.#list()
+        .then(
+          (sessions) => {
+            this.#failure = undefined;
+            return sessions;
+          },
+          (error: unknown) => {
+            this.#failure = describeFailure(error).error;
+            throw error;
+          },
+        )
+        .finally(() => (this.#listing = undefined));
+    }
+    return this.#listing;
+  }
+
+  /** The platform's own list, for as long as it may take. */
+  #ask(): Promise<readonly PlatformSession[]> {
+    const { platform, listTimeoutMs = LIST_TIMEOUT_MS } = this.#options;
+    if (this.#calls >= HUNG_LISTS) {
+      const text = `${this.#calls} lists were given up and have not ended; no more are asked for`;
+      throw new PlatformError('platform_unavailable', text, true);
+    }
     const late = (): Error =>
-      new PlatformError('timeout', `the platform gave no list within ${LIST_TIMEOUT_MS} ms`, true);
-    const sessions = await withinTime({ ms: LIST_TIMEOUT_MS, signal: this.#closing.signal, late }, (signal) =>
-      platform.list(signal),
-    );
+      new PlatformError('timeout', `the platform gave no list within ${listTimeoutMs} ms`, true);
+    return withinTime({ ms: listTimeoutMs, signal: this.#closing.signal, late }, async (signal) => {
+      this.#calls += 1;
+      try {
+        return await platform.list(signal);
+      } finally {
+        this.#calls -= 1;
+      }
+    });
+  }
+
+  async #list(): Promise<readonly PlatformSession[]> {
+    const { table, isBusy } = this.#options;
+    const clock = table.clock;
+    const sessions = await this.#ask();
     const unsure = (sessionId: string): boolean => isBusy(sessionId) || table.changedSince(sessionId, clock);
     const first = !table.complete;
     const listed = new Set<string>();

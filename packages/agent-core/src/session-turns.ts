@@ -1,4 +1,5 @@
 import { PlatformError } from './errors.js';
+import { unlessAborted } from './wait.js';
 
 /** Calls that may wait for one session. Past it a call rejects with `platform_unavailable`, to be tried again. */
 const MAX_WAITING_PER_SESSION = 1_000;
@@ -42,16 +43,4 @@ export function sessionTurns(): SessionTurns {
       }
     },
   };
-}
-
-function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    void promise.then(() => {
-      signal.removeEventListener('abort', onAbort);
-      if (signal.aborted) onAbort();
-      else resolve();
-    });
-  });
 }

@@ -1,4 +1,5 @@
 import { CLOSE } from '@streamspace/protocol';
+import { LET_GO_MS } from './command-runner.js';
 import { Connection, type ConnectionEnd } from './connection.js';
 import type { Leadership } from './election.js';
 import { agentEndpoints } from './endpoints.js';
@@ -9,10 +10,8 @@ import { register } from './register.js';
 import { Backoff, pause, settlesWithin } from './wait.js';
 import { Work } from './work.js';
 
-/** A connection that lasted this long, in ms, was a good one: the next pause starts small again. */
+/** A connection that lasted this long, in ms, was a good one: pauses no longer depend on what failed before it. */
 const GOOD_CONNECTION_MS = 15_000;
-/** How long platform calls may take to stop once they were aborted, in ms. Past it leadership is not released. */
-const ABORT_TIMEOUT_MS = 5_000;
 /** How long the control plane may take to store the last results, in ms. Past it they stay with the platform's record. */
 const FLUSH_TIMEOUT_MS = 3_000;
 /** How long it may take to connect to another replica, in ms. Past it the connection is closed first. */
@@ -147,7 +146,7 @@ export class Term {
     const startedAt = performance.now();
     const end = await this.#stay(this.#dial());
     if (end.unauthorized) this.#registered = false;
-    if (performance.now() - startedAt > GOOD_CONNECTION_MS) this.#backoff.reset();
+    if (performance.now() - startedAt > GOOD_CONNECTION_MS) this.#backoff.afterGood();
     if (!this.#isOver) onStatus('connecting');
     return end;
   }
@@ -220,9 +219,10 @@ export class Term {
       await settlesWithin(runner.idle(), options.stopTimeoutMs, leadership.lost);
     }
     runner.abort(new AgentError('link_lost', 'the agent is stopping', true));
-    const idle = await settlesWithin(runner.idle(), ABORT_TIMEOUT_MS);
+    // Past it leadership is not released.
+    const idle = await settlesWithin(runner.idle(), LET_GO_MS);
     if (!idle) {
-      const problem = `a platform call went on for ${ABORT_TIMEOUT_MS} ms after its abort`;
+      const problem = `a platform call went on for ${LET_GO_MS} ms after its abort`;
       options.onError(new AgentError('refused', problem, false), 'stopping');
     }
     if (isHeard()) {

@@ -15,9 +15,13 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** How much larger than `first` the bound of the pause is that follows a good connection. */
+const AFTER_GOOD = 8;
+
 /**
  * Pauses between attempts with full jitter: each is random between 0 and a bound that doubles from `first` to
- * `longest`, so that a thousand agents that lost the same replica do not come back in the same second.
+ * `longest`. After a connection that was good the bound is larger than `first`: a thousand agents that lose the same
+ * replica have all been connected until then, and are not to come back in the same moment.
  */
 export class Backoff {
   #bound: number;
@@ -39,14 +43,29 @@ export class Backoff {
     return pauseMs;
   }
 
-  reset(): void {
-    this.#bound = this.#first;
+  /** The connection that has ended was a good one: the next pause is random below eight times `first`. */
+  afterGood(): void {
+    this.#bound = Math.min(this.#first * AFTER_GOOD, this.#longest);
   }
 }
 
 /**
+ * Settles as the promise does, or rejects with the signal's reason as soon as that aborts: what comes of the promise
+ * later is nobody's concern then. Leaves no listener behind.
+ */
+export function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/**
  * Runs something with a bound on its time: the signal that it is given aborts with `late()` after `ms`, or with the outer
- * signal's reason. Leaves no timer and no listener behind.
+ * signal's reason, and so this rejects then, whether what runs heeds the signal or not. Leaves no timer and no listener
+ * behind.
  */
 export async function withinTime<Result>(
   bound: { ms: number; signal: AbortSignal; late: () => Error },
@@ -58,7 +77,7 @@ export async function withinTime<Result>(
   const timer = setTimeout(() => controller.abort(bound.late()), bound.ms);
   bound.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await run(controller.signal);
+    return await unlessAborted(run(controller.signal), controller.signal);
   } finally {
     clearTimeout(timer);
     bound.signal.removeEventListener('abort', onAbort);

@@ -1,8 +1,8 @@
 import type { AgentMessage, AgentPayloads, OpenRequest } from '@streamspace/protocol';
 import type { ByteChannel } from '@streamspace/vnc-tunnel';
 import { carryOut, type Command } from './carry-out.js';
-import { CommandRunner } from './command-runner.js';
-import { codeOf } from './errors.js';
+import { CommandRunner, LET_GO_MS } from './command-runner.js';
+import { codeOf, PlatformError } from './errors.js';
 import { LoopTurns } from './loop-turns.js';
 import { countCode, type AgentCounters, type AgentMetrics } from './metrics.js';
 import type { ResolvedAgentOptions } from './options.js';
@@ -46,9 +46,11 @@ export class Work {
             platform: options.platform,
             table: this.#table,
             maxSessions: options.capacity.maxSessions,
-            survey: () => this.survey(),
+            survey: (until) => this.survey(until),
             onFound: (session) => this.#monitor.adopted(session),
             onAdopted: () => (counters.commandsAdopted += 1),
+            onRetry: ({ action, sessionId }, error, pauseMs) =>
+              options.onError(error, `${action} of session ${sessionId}, tried again in ${pauseMs} ms`),
           },
           command,
           signal,
@@ -59,6 +61,11 @@ export class Work {
       onStarted: ({ commandId, action, sessionId }) =>
         options.onEvent({ type: 'command', commandId, action, sessionId }),
       onFinished: (command, result) => this.#finished(command, result),
+      onStuck: (command) => this.#stuck(command),
+      onLetGo: ({ sessionId }) => {
+        this.#table.forget(sessionId);
+        onInventoryDue();
+      },
     });
     this.#monitor = new SessionMonitor({
       platform: options.platform,
@@ -90,10 +97,17 @@ export class Work {
     return this.#table.active;
   }
 
-  /** Everything that the platform holds. @throws what the platform throws */
-  async survey(): Promise<AgentPayloads['inventory']['sessions']> {
+  /** Why the agent cannot count on its platform now, a sentence; `undefined` where it can. */
+  get problem(): string | undefined {
+    if (!this.runner.isStuck) return this.#monitor.problem;
+    const { stuck } = this.runner.counts;
+    return `The platform has not ended ${stuck} ${stuck === 1 ? 'call that was' : 'calls that were'} given up.`;
+  }
+
+  /** Everything that the platform holds. @throws what the platform throws, or the signal's reason */
+  async survey(signal?: AbortSignal): Promise<AgentPayloads['inventory']['sessions']> {
     try {
-      const sessions = await this.#monitor.survey();
+      const sessions = await this.#monitor.survey(signal);
       return sessions.map(({ sessionId, generation, commandId, state }) => ({
         sessionId,
         generation,
@@ -134,14 +148,15 @@ export class Work {
 
   metrics(): Pick<
     AgentMetrics,
-    'commandsActing' | 'commandsWaiting' | 'resultsUnreported' | 'streams' | 'sessions'
+    'commandsActing' | 'commandsWaiting' | 'commandsStuck' | 'resultsUnreported' | 'streams' | 'sessions'
   > {
     const sessions = { starting: 0, running: 0, hibernated: 0, stopped: 0, failed: 0 };
     for (const { state } of this.#table.held().values()) if (state !== 'gone') sessions[state] += 1;
-    const { acting, waiting, unreported } = this.runner.counts;
+    const { acting, waiting, stuck, unreported } = this.runner.counts;
     return {
       commandsActing: acting,
       commandsWaiting: waiting,
+      commandsStuck: stuck,
       resultsUnreported: unreported,
       streams: this.#streams,
       sessions,
@@ -152,6 +167,13 @@ export class Work {
   close(): void {
     this.#monitor.close();
     this.reports[Symbol.dispose]();
+  }
+
+  #stuck({ action, commandId, sessionId }: Command): void {
+    // What it comes to is for the platform to show.
+    this.#table.forget(sessionId);
+    const text = `${action} of session ${sessionId} (command ${commandId}) went on ${LET_GO_MS} ms after its abort`;
+    this.#options.onError(new PlatformError('timeout', text), 'giving up a call of the platform');
   }
 
   #finished({ commandId, action, sessionId }: Command, result: Result): void {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAgent, type AgentEvent, type AgentOptions, type Leadership } from '../src/index.js';
 import { memoryPlatform } from '../src/testing/index.js';
 import { fakeControlPlane, welcome, type AgentSocket } from './control-plane.js';
@@ -9,6 +9,7 @@ beforeEach(async () => {
   controlPlane = await fakeControlPlane();
 });
 afterEach(async () => {
+  vi.useRealTimers();
   for (const end of ends.splice(0)) await end();
   await controlPlane.close();
 });
@@ -230,6 +231,101 @@ describe('an agent', () => {
     socket.send({ type: 'result_ack', payload: { commandId: 'c-1' } });
     await expect.poll(() => agent.metrics().resultsUnreported).toBe(0);
   });
+
+  it('gives a call up that ignores its abort, says so, and is not ready until it has ended', async () => {
+    const problems: string[] = [];
+    const { agent, platform } = startAgent({
+      parallelCommands: 1,
+      onError: (error, where) => problems.push(`${where}: ${String(error)}`),
+    });
+    let go = (): void => undefined;
+    platform.before = () => new Promise((resolve) => (go = resolve));
+    const socket = await nextSocket(0);
+    socket.send(welcome());
+    await expect.poll(() => agent.metrics().inventories).toBe(1);
+    // Only what the agent waits for is quick; sockets are what they are.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const one = start('c-1', 's-1');
+    socket.send({ ...one, payload: { ...one.payload, timeoutMs: 60_000 } });
+    socket.send({
+      ...one,
+      payload: {
+        ...one.payload,
+        commandId: 'c-2',
+        action: 'stop_session',
+        sessionId: 's-2',
+        timeoutMs: 600_000,
+      },
+    });
+    await expect.poll(() => agent.metrics()).toMatchObject({ commandsActing: 1, commandsWaiting: 1 });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(agent.metrics()).toMatchObject({ commandsActing: 1, commandsStuck: 0 });
+    expect(agent.health()).toMatchObject({ ready: true });
+    await vi.advanceTimersByTimeAsync(5_000);
+    vi.useRealTimers();
+    const ends = () =>
+      socket.messages.flatMap((message) =>
+        message.type === 'failed' || message.type === 'complete'
+          ? [[message.type, message.payload.commandId]]
+          : [],
+      );
+    await expect.poll(ends).toEqual([
+      ['failed', 'c-1'],
+      ['complete', 'c-2'],
+    ]);
+    expect(agent.metrics()).toMatchObject({ commandsFailed: { timeout: 1 }, commandsStuck: 1 });
+    expect(agent.health()).toMatchObject({
+      status: 'connected',
+      healthy: true,
+      ready: false,
+      reason: 'The platform has not ended 1 call that was given up.',
+    });
+    expect(problems).toEqual([
+      expect.stringContaining('start_session of session s-1 (command c-1) went on 5000 ms after its abort'),
+    ]);
+    go();
+    await expect.poll(() => agent.health().ready).toBe(true);
+    // What it came to is told by the platform itself.
+    await expect
+      .poll(() => socket.messages.filter(({ type }) => type === 'inventory').at(-1)?.payload)
+      .toMatchObject({ sessions: [] });
+    expect(agent.metrics()).toMatchObject({ commandsStuck: 0, inventories: 2 });
+    for (const commandId of ['c-1', 'c-2']) socket.send({ type: 'result_ack', payload: { commandId } });
+    await expect.poll(() => agent.metrics().resultsUnreported).toBe(0);
+  });
+
+  it('is not ready while its platform does not list its sessions', async () => {
+    const platform = memoryPlatform();
+    const { list } = platform;
+    platform.list = () => Promise.reject(new Error('the disk is full'));
+    const { agent } = startAgent({ platform });
+    const socket = await nextSocket(0);
+    socket.send(welcome({ inventoryIntervalMs: 20 }));
+    await expect
+      .poll(() => agent.health())
+      .toMatchObject({
+        status: 'connected',
+        ready: false,
+        reason: 'The platform did not list its sessions: the disk is full',
+      });
+    platform.list = list;
+    await expect.poll(() => agent.health().ready).toBe(true);
+  });
+
+  it.each(['sup3r\nsecret', 'sup3rsecret\n', ' sup3rsecret', 'sup3r\u2026secret', 'sup3r\u0000secret'])(
+    'refuses a key that no header can hold, without a word of it: %j',
+    (apiKey) => {
+      const make = () =>
+        createAgent({
+          agentId: 'a',
+          controlPlaneUrl: 'ws://127.0.0.1:1',
+          apiKey,
+          platform: memoryPlatform(),
+        });
+      expect(make).toThrow(/^apiKey must be printable ASCII characters/);
+      expect(make).not.toThrow(/sup3r|secret/);
+    },
+  );
 
   it.each<[string, Partial<AgentOptions>]>([
     ['parallelCommands must be a whole number from 1 to 1024, not 0', { parallelCommands: 0 }],

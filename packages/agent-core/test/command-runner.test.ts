@@ -2,7 +2,7 @@ import type { AgentMessage, ControlPayloads } from '@streamspace/protocol';
 import { describe, expect, it } from 'vitest';
 import { carryOut } from '../src/carry-out.js';
 import { CommandRunner } from '../src/command-runner.js';
-import { PlatformError } from '../src/errors.js';
+import { codeOf, PlatformError } from '../src/errors.js';
 import { SessionTable } from '../src/session-table.js';
 import { memoryPlatform } from '../src/testing/index.js';
 
@@ -18,23 +18,39 @@ const command = (commandId: string, more: Partial<Command> = {}): Command => ({
   ...more,
 });
 
-function setUp({ parallel = 16, maxSessions = 0 } = {}) {
+function setUp({ parallel = 16, maxSessions = 0, letGoMs = 5_000, retryPausesMs = [1, 1, 1] } = {}) {
   const platform = memoryPlatform();
   const sent: AgentMessage[] = [];
   const table = new SessionTable();
-  const survey = async (): Promise<void> => {
-    for (const session of await platform.list(new AbortController().signal))
-      table.set(session.sessionId, session);
+  const survey = async (signal: AbortSignal): Promise<void> => {
+    for (const session of await platform.list(signal)) table.set(session.sessionId, session);
     table.markComplete();
   };
+  const retries: unknown[] = [];
+  const heard: string[] = [];
   const runner = new CommandRunner({
-    carryOut: (next, signal) => carryOut({ platform, table, maxSessions, survey }, next, signal),
+    carryOut: (next, signal) =>
+      carryOut(
+        {
+          platform,
+          table,
+          maxSessions,
+          survey,
+          retryPausesMs,
+          onRetry: (_command, error, pauseMs) => retries.push([codeOf(error), pauseMs]),
+        },
+        next,
+        signal,
+      ),
     parallel,
+    letGoMs,
+    onStuck: ({ commandId }) => heard.push(`stuck ${commandId}`),
+    onLetGo: ({ commandId }) => heard.push(`let go ${commandId}`),
     send: (message) => sent.push(message),
   });
   const said = (): string[] =>
     sent.map(({ type, payload }) => `${type} ${(payload as { commandId?: string }).commandId}`);
-  return { platform, sent, runner, said };
+  return { platform, sent, runner, said, table, retries, heard };
 }
 
 function gate(): { opened: Promise<void>; open: () => void } {
@@ -176,7 +192,7 @@ describe('the command runner', () => {
     };
     for (const sessionId of gates.keys()) runner.receive(command(`c-${sessionId}`, { sessionId }));
     await expect.poll(() => begun).toEqual(['s-1', 's-2']);
-    expect(runner.counts).toEqual({ acting: 2, waiting: 2, unreported: 0 });
+    expect(runner.counts).toEqual({ acting: 2, waiting: 2, stuck: 0, unreported: 0 });
     gates.get('s-2')!.open();
     await expect.poll(() => begun).toEqual(['s-1', 's-2', 's-3']);
     for (const { open } of gates.values()) open();
@@ -242,5 +258,207 @@ describe('the command runner', () => {
     expect(await Promise.race([settled, Promise.resolve('waiting')])).toBe('waiting');
     runner.reported('c-1');
     expect(await settled).toBe('settled');
+  });
+});
+
+describe('a command that the platform does not let go of', () => {
+  const stop = (commandId: string, more: Partial<Command> = {}): Command =>
+    command(commandId, { action: 'stop_session', ...more });
+
+  /** Sessions whose changes ignore their abort, until they are opened. */
+  function hanging(platform: { before: ReturnType<typeof memoryPlatform>['before'] }, ...ids: string[]) {
+    const gates = new Map(ids.map((id) => [id, gate()]));
+    platform.before = async (_what, sessionId) => gates.get(sessionId)?.opened;
+    return { open: (id: string) => gates.get(id)?.open() };
+  }
+
+  it.each(['timeout', 'cancelled'])('fails as %s, and gives its slot to another session', async (code) => {
+    const { runner, sent, platform, heard } = setUp({ parallel: 1, letGoMs: 5 });
+    const hung = hanging(platform, 's-1');
+    runner.receive(command('c-1', { timeoutMs: code === 'timeout' ? 10 : 10_000 }));
+    runner.receive(stop('c-2', { sessionId: 's-2' }));
+    if (code === 'cancelled') {
+      await expect.poll(() => runner.counts.acting).toBe(1);
+      runner.cancel('c-1', 'nobody wants it any more');
+    }
+    await expect.poll(() => sent.at(-1)).toMatchObject({ type: 'complete', payload: { commandId: 'c-2' } });
+    expect(sent).toContainEqual(
+      expect.objectContaining({
+        type: 'failed',
+        payload: expect.objectContaining({ commandId: 'c-1', code }) as unknown,
+      }),
+    );
+    expect(runner.counts).toMatchObject({ acting: 0, waiting: 0, stuck: 1 });
+    expect([runner.isStuck, heard]).toEqual([true, ['stuck c-1']]);
+    hung.open('s-1');
+    await runner.idle();
+    expect([runner.isStuck, heard]).toEqual([false, ['stuck c-1', 'let go c-1']]);
+    // What came of it is nobody's result.
+    expect(sent.filter(({ type }) => type === 'complete')).toHaveLength(1);
+  });
+
+  it('holds the turn of its session until its call has ended', async () => {
+    const { runner, sent, platform } = setUp({ letGoMs: 5 });
+    const hung = hanging(platform, 's-1');
+    runner.receive(command('c-1', { timeoutMs: 10 }));
+    await expect.poll(() => runner.counts.stuck).toBe(1);
+    expect(runner.isBusy('s-1')).toBe(false);
+    runner.receive(stop('c-2', { timeoutMs: 10 }));
+    runner.receive(stop('c-3'));
+    await expect.poll(() => sent.at(-1)).toMatchObject({ payload: { commandId: 'c-2', code: 'timeout' } });
+    expect(platform.effects).toEqual([]);
+    expect(runner.snapshot().running).toEqual(['c-3']);
+    hung.open('s-1');
+    await runner.idle();
+    expect(sent.at(-1)).toMatchObject({ type: 'complete', payload: { commandId: 'c-3' } });
+    expect((await platform.list(new AbortController().signal)).map(({ state }) => state)).toEqual([]);
+  });
+
+  it('keeps its slot where as many are stuck as there are slots', async () => {
+    const { runner, sent, platform } = setUp({ parallel: 1, letGoMs: 5 });
+    const hung = hanging(platform, 's-1', 's-2');
+    runner.receive(command('c-1', { timeoutMs: 10 }));
+    runner.receive(command('c-2', { sessionId: 's-2' }));
+    await expect.poll(() => runner.counts).toMatchObject({ acting: 1, stuck: 1 });
+    runner.cancel('c-2', 'nobody wants it any more');
+    await expect.poll(() => runner.counts.stuck).toBe(2);
+    runner.receive(stop('c-3', { sessionId: 's-3', timeoutMs: 10 }));
+    await expect.poll(() => sent.at(-1)).toMatchObject({ payload: { commandId: 'c-3', code: 'timeout' } });
+    hung.open('s-2');
+    await expect.poll(() => runner.counts.stuck).toBe(1);
+    runner.receive(stop('c-4', { sessionId: 's-3' }));
+    await expect.poll(() => sent.at(-1)).toMatchObject({ type: 'complete', payload: { commandId: 'c-4' } });
+    hung.open('s-1');
+    await runner.idle();
+  });
+
+  it('does not count as over when the agent wants to hand its place to another', async () => {
+    const { runner, platform, heard } = setUp({ letGoMs: 5 });
+    const hung = hanging(platform, 's-1');
+    runner.receive(command('c-1', { timeoutMs: 10 }));
+    await expect.poll(() => runner.counts.stuck).toBe(1);
+    runner.abort(new Error('the agent is stopping'));
+    const idle = runner.idle().then(() => 'idle');
+    expect(await Promise.race([idle, new Promise((resolve) => setImmediate(resolve, 'acting'))])).toBe(
+      'acting',
+    );
+    hung.open('s-1');
+    expect(await idle).toBe('idle');
+    expect(heard).toEqual(['stuck c-1']);
+  });
+
+  it('is given up where it waits for a list that hangs', async () => {
+    const { runner, sent, platform } = setUp({ maxSessions: 1, letGoMs: 5 });
+    let asked: AbortSignal | undefined;
+    platform.list = (signal) => new Promise(() => (asked = signal));
+    runner.receive(command('c-1', { timeoutMs: 10 }));
+    await expect.poll(() => sent.at(-1)).toMatchObject({ payload: { commandId: 'c-1', code: 'timeout' } });
+    expect(asked?.aborted).toBe(true);
+  });
+});
+
+describe('a call that fails and may be tried again', () => {
+  const unavailable = (): PlatformError =>
+    new PlatformError('platform_unavailable', 'the host does not answer', true);
+
+  it.each(['start_session', 'hibernate_session', 'wake_session', 'stop_session'] as const)(
+    'is made again: %s',
+    async (action) => {
+      const { runner, sent, platform, retries } = setUp();
+      const goes = { start_session: 1, hibernate_session: 2, wake_session: 3, stop_session: 2 }[action];
+      if (goes > 1) runner.receive(command('c-1'));
+      if (goes > 2) runner.receive(command('c-2', { action: 'hibernate_session' }));
+      await runner.idle();
+      let failures = 2;
+      platform.before = async () => {
+        if (failures-- > 0) throw unavailable();
+      };
+      runner.receive(command('c-9', { action }));
+      await runner.idle();
+      expect(sent.at(-1)).toMatchObject({ type: 'complete', payload: { commandId: 'c-9' } });
+      expect(retries).toEqual([
+        ['platform_unavailable', 1],
+        ['platform_unavailable', 1],
+      ]);
+    },
+  );
+
+  it('is made four times at most', async () => {
+    const { runner, sent, platform, retries } = setUp({ retryPausesMs: [1, 2, 3] });
+    platform.before = () => Promise.reject(unavailable());
+    runner.receive(command('c-1'));
+    await runner.idle();
+    expect(sent.at(-1)).toMatchObject({ type: 'failed', payload: { code: 'platform_unavailable' } });
+    expect(retries).toEqual([1, 2, 3].map((pauseMs) => ['platform_unavailable', pauseMs]));
+  });
+
+  it.each([
+    ['capacity_exhausted', true],
+    ['image_missing', false],
+  ])('is not made again where that is for others to decide (%s)', async (code, shouldRetry) => {
+    const { runner, sent, platform, retries } = setUp();
+    platform.before = () => Promise.reject(new PlatformError(code, 'no', shouldRetry));
+    runner.receive(command('c-1'));
+    await runner.idle();
+    expect(sent.at(-1)).toMatchObject({ type: 'failed', payload: { code } });
+    expect(retries).toEqual([]);
+  });
+
+  it('is not made again past the deadline, which is told with what it was spent with', async () => {
+    const { runner, sent, platform } = setUp({ retryPausesMs: [60_000] });
+    platform.before = () => Promise.reject(unavailable());
+    runner.receive(command('c-1', { timeoutMs: 20 }));
+    await runner.idle();
+    expect(sent.at(-1)).toMatchObject({
+      payload: { code: 'timeout', error: expect.stringContaining('the host does not answer') as string },
+    });
+  });
+
+  it('is not made again once nobody wants it', async () => {
+    const { runner, sent, platform, retries } = setUp({ retryPausesMs: [60_000] });
+    platform.before = () => Promise.reject(unavailable());
+    runner.receive(command('c-1'));
+    await expect.poll(() => retries).toHaveLength(1);
+    runner.cancel('c-1', 'nobody wants it any more');
+    await runner.idle();
+    expect(sent.at(-1)).toMatchObject({
+      payload: { code: 'cancelled', error: 'nobody wants it any more' },
+    });
+  });
+});
+
+describe('what a platform returns', () => {
+  it.each([
+    ['another session', { sessionId: 's-2' }, 'session s-2, generation 1, state running'],
+    ['another generation', { generation: 7 }, 'session s-1, generation 7, state running'],
+    ['another state', { state: 'starting' as const }, 'session s-1, generation 1, state starting'],
+    ['nothing that is one', { state: undefined as never }, 'session s-1, generation 1, state undefined'],
+  ])('is not believed where it is %s', async (_what, wrong, told) => {
+    const { runner, sent, platform, table } = setUp();
+    platform.start = async (spec, by) => ({
+      sessionId: spec.sessionId,
+      ...by,
+      state: 'running',
+      ...wrong,
+    });
+    runner.receive(command('c-1'));
+    await runner.idle();
+    expect(sent.at(-1)).toMatchObject({
+      type: 'failed',
+      payload: {
+        code: 'internal',
+        error: `for start_session the platform returned ${told}; allowed is session s-1, generation 1, state running`,
+      },
+    });
+    expect([...table.held()]).toEqual([]);
+  });
+
+  it('is not believed where an inspected session is another', async () => {
+    const { runner, sent, platform } = setUp();
+    platform.inspect = async () => ({ sessionId: 's-2', generation: 1, commandId: 'c-0', state: 'running' });
+    runner.receive(command('c-1'));
+    await runner.idle();
+    expect(sent.at(-1)).toMatchObject({ type: 'failed', payload: { code: 'internal' } });
+    expect(platform.effects).toEqual([]);
   });
 });

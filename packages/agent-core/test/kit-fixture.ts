@@ -17,27 +17,38 @@ const FAILING = 'fails';
 export async function memoryFixture(breakage: Breakage = (sound) => sound): Promise<PlatformFixture> {
   const host = new InMemoryHost();
   const held = new Map<string, Promise<void>>();
-  const agent = (): Platform => {
-    const sound = memoryPlatform({ host });
+  const wakesThatFail = new Set<string>();
+  /** Its life: aborted, its process is dead. */
+  let life = new AbortController();
+  const agent = (agentId?: string): Platform => {
+    const sound = memoryPlatform({ host, ...(agentId !== undefined && { agentId }) });
+    const { signal: dead } = life;
     const { start } = sound;
     sound.start = async (spec, ...rest) => {
       if (spec.template === FAILING) throw new PlatformError('image_missing', 'there is no such image');
       return start(spec, ...rest);
     };
-    sound.before = async (_what, sessionId, signal) => {
+    sound.before = async (what, sessionId, signal) => {
+      if (what === 'wake' && wakesThatFail.has(sessionId))
+        throw new PlatformError('capacity_exhausted', 'there is no room to wake it', true);
       const released = held.get(sessionId);
       if (!released) return;
       await Promise.race([released, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
+      if (dead.aborted) await new Promise(() => undefined);
     };
     return breakage(sound, host);
   };
-  let current = agent();
   return {
-    platform: current,
+    platform: agent(),
     template: { template: 'echo', manifest: {} },
     failingTemplate: { template: FAILING, manifest: {} },
     viewer: echoViewer,
-    restart: async () => (current = agent()),
+    restart: async () => {
+      life.abort();
+      life = new AbortController();
+      return agent();
+    },
+    otherAgent: async () => agent('other'),
     leftovers: async () => host.leftovers(),
     crash: async (sessionId) => host.crash(sessionId),
     async hold(sessionId) {
@@ -48,6 +59,11 @@ export async function memoryFixture(breakage: Breakage = (sound) => sound): Prom
         release();
       };
     },
+    async failingWake(sessionId) {
+      wakesThatFail.add(sessionId);
+      return () => void wakesThatFail.delete(sessionId);
+    },
+    home: async (sessionId) => host.homes.get(sessionId)?.home,
     async outage() {
       host.available = false;
       return () => {

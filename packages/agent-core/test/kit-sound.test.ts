@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { platformSuite, runPlatformSuite } from '../src/testing/index.js';
+import { echoViewer, platformSuite, runPlatformSuite } from '../src/testing/index.js';
 import { PlatformError } from '../src/errors.js';
 import { but } from './kit-broken.js';
 import { memoryFixture } from './kit-fixture.js';
@@ -64,8 +64,25 @@ describe('the kit', () => {
     expect(failed).toBe(0);
     const skipped = results.filter(({ outcome }) => outcome === 'skipped');
     expect(new Set(skipped.map(({ detail }) => detail))).toEqual(
-      new Set(['crash', 'hold', 'outage', 'leftovers'].map((hook) => `the fixture has no ${hook}()`)),
+      new Set(
+        ['crash', 'hold', 'outage', 'leftovers', 'otherAgent', 'failingWake', 'home'].map(
+          (hook) => `the fixture has no ${hook}()`,
+        ),
+      ),
     );
+  });
+
+  it('skips much at once where the viewer of the fixture cannot do it', async () => {
+    const { failed, results } = await runPlatformSuite(async () => ({
+      ...(await memoryFixture()),
+      async viewer(channel) {
+        const { exchange } = await echoViewer(channel);
+        return { exchange };
+      },
+    }));
+    expect(failed).toBe(0);
+    const skipped = results.filter(({ outcome }) => outcome === 'skipped');
+    expect(skipped.map(({ detail }) => detail)).toEqual(['the viewer of the fixture has no exchangeMuch()']);
   });
 
   it('fails a case whose fixture does not close', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ByteChannel } from '@streamspace/vnc-tunnel';
 import { channelPair } from '@streamspace/vnc-tunnel/testing';
 import { definePlatform, PlatformError, type PlatformDriver } from '../src/index.js';
@@ -106,6 +106,81 @@ describe('a platform that is defined by a driver', () => {
       expect(await near.closed).toBeInstanceOf(Error);
     },
   );
+
+  it('ends what is under way when it is closed, and starts nothing of what waited for its turn', async () => {
+    const host = new InMemoryHost();
+    const calls: string[] = [];
+    let began!: () => void;
+    const beginning = new Promise<void>((resolve) => (began = resolve));
+    const platform = definePlatform(
+      driver(host, {
+        start: ({ generation }, _change, signal) =>
+          new Promise((_resolve, reject) => {
+            calls.push(`start ${generation}`);
+            signal.addEventListener('abort', () => {
+              calls.push('aborted');
+              setImmediate(() => {
+                calls.push('tidied up');
+                reject(new DOMException('aborted', 'AbortError'));
+              });
+            });
+            began();
+          }),
+        close: async () => void calls.push('close'),
+      }),
+    );
+    const starts = [1, 2].map((generation) =>
+      platform.start({ ...spec, generation }, { ...by, generation }, never).catch((error: unknown) => error),
+    );
+    await beginning;
+    await Promise.all([platform.close!(), platform.close!()]);
+    expect(calls).toEqual(['start 1', 'aborted', 'tidied up', 'close']);
+    const closed = { code: 'platform_unavailable', message: 'the platform is closed' };
+    expect(await Promise.all(starts)).toMatchObject([closed, closed]);
+    await expect(platform.start(spec, by, never)).rejects.toMatchObject(closed);
+    expect(host.records.size).toBe(0);
+  });
+
+  it('closes without a change that does not end when it is aborted', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let began!: () => void;
+    const beginning = new Promise<void>((resolve) => (began = resolve));
+    const hang = (): Promise<never> => {
+      began();
+      return new Promise(() => undefined);
+    };
+    const close = vi.fn(async () => undefined);
+    const platform = definePlatform(driver(new InMemoryHost(), { start: hang, close }));
+    platform.start(spec, by, never).catch(() => undefined);
+    await beginning;
+    const closing = platform.close!();
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(close).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    await closing;
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it('keeps a listener that throws from the driver', () => {
+    const host = new InMemoryHost();
+    const platform = definePlatform(
+      driver(host, {
+        watch(changed) {
+          host.watchers.add(changed);
+          return () => host.watchers.delete(changed);
+        },
+      }),
+    );
+    const seen: PlatformSession[] = [];
+    platform.watch?.(() => {
+      throw new Error('this one always throws');
+    });
+    platform.watch?.((session) => seen.push(session));
+    host.records.set('one', { sessionId: 'one', ...by, state: 'running' });
+    host.crash('one');
+    expect(seen).toHaveLength(1);
+  });
 
   it('passes watching on, where there is something to watch', () => {
     const host = new InMemoryHost();

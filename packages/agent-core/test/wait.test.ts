@@ -1,14 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import { agentEndpoints } from '../src/endpoints.js';
-import { Backoff, pause } from '../src/wait.js';
+import { Backoff, pause, withinTime } from '../src/wait.js';
 
 describe('pauses between attempts', () => {
   it('are random below a bound that doubles up to the longest', () => {
     const backoff = new Backoff({ first: 100, longest: 350, random: () => 1 });
     expect([backoff.next(), backoff.next(), backoff.next(), backoff.next()]).toEqual([100, 200, 350, 350]);
-    backoff.reset();
-    expect(backoff.next()).toBe(100);
     expect(new Backoff({ first: 100, longest: 350, random: () => 0 }).next()).toBe(0);
+  });
+
+  it('are spread wider after a connection that was good, whatever failed before it', () => {
+    const backoff = new Backoff({ first: 250, longest: 15_000, random: () => 1 });
+    for (const failures of [0, 10]) {
+      for (let i = 0; i < failures; i++) backoff.next();
+      backoff.afterGood();
+      expect([backoff.next(), backoff.next(), backoff.next(), backoff.next()]).toEqual([
+        2_000, 4_000, 8_000, 15_000,
+      ]);
+    }
+    const narrow = new Backoff({ first: 250, longest: 500, random: () => 1 });
+    narrow.afterGood();
+    expect(narrow.next()).toBe(500);
   });
 
   it('end with the signal', async () => {
@@ -17,6 +29,27 @@ describe('pauses between attempts', () => {
     stop.abort();
     await paused;
     await pause(60_000, stop.signal);
+  });
+});
+
+describe('a bound on time', () => {
+  const late = (): Error => new Error('too late');
+
+  it('holds for what ignores its signal', async () => {
+    const never = (): Promise<never> => new Promise(() => undefined);
+    await expect(withinTime({ ms: 5, signal: new AbortController().signal, late }, never)).rejects.toThrow(
+      'too late',
+    );
+    const stop = new AbortController();
+    const given = withinTime({ ms: 60_000, signal: stop.signal, late }, never);
+    stop.abort(new Error('stopped'));
+    await expect(given).rejects.toThrow('stopped');
+  });
+
+  it('lets what is in time through', async () => {
+    const bound = { ms: 60_000, signal: new AbortController().signal, late };
+    expect(await withinTime(bound, async () => 'done')).toBe('done');
+    await expect(withinTime(bound, () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
   });
 });
 

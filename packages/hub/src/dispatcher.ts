@@ -1,4 +1,4 @@
-import type { Command, CommandQueue } from './ports.js';
+import { LOST_AFTER_MS, type Command, type CommandQueue } from './ports.js';
 
 export interface DispatcherOptions {
   agentId: string;
@@ -19,8 +19,9 @@ export interface DispatcherOptions {
  * Sends the commands of one agent over one connection.
  *
  * A command on this connection: claimed → sent → acknowledged → done. It is sent once; what is not done when the
- * connection ends is handed out again by the queue under the next epoch. A claim whose answer was lost is recalled. The order within a session and the rule of
- * one command of a session at a time are the queue's; this side only keeps the window.
+ * connection ends is handed out again by the queue under the next epoch. A claim whose answer was lost is recalled. The
+ * order within a session and the rule of one command of a session at a time are the queue's; this side only keeps the
+ * window.
  */
 export class Dispatcher {
   /** Commands in flight, each with its acknowledgement timer while that is awaited. */
@@ -31,6 +32,7 @@ export class Dispatcher {
   #closed = false;
   #expected = false;
   #unsure = false;
+  #recalledAt = -Infinity;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -45,7 +47,8 @@ export class Dispatcher {
   /**
    * Asks the queue for commands until it has none or the window is full. Never rejects.
    *
-   * @param expected the queue says that there is something: if it then hands out nothing, an answer of it was lost
+   * @param expected the queue says that there is something: it may be new, or what an answer of it was lost with, so
+   * that is recalled first, at most once in {@link LOST_AFTER_MS}
    */
   async pump(expected = false): Promise<void> {
     if (this.#closed) return;
@@ -68,26 +71,20 @@ export class Dispatcher {
   }
 
   async #round(): Promise<void> {
-    if (this.#unsure) await this.#recall();
     const expected = this.#expected;
     this.#expected = false;
-    const sent = await this.#fill();
-    if (!expected || sent > 0 || this.#closed) return;
-    await this.#recall();
+    const mayBeLost = expected && performance.now() - this.#recalledAt >= LOST_AFTER_MS;
+    if (this.#unsure || mayBeLost) await this.#recall();
     await this.#fill();
   }
 
-  /** Resolves with how many were sent. */
-  async #fill(): Promise<number> {
+  async #fill(): Promise<void> {
     const { window } = this.#options;
-    let sent = 0;
     while (!this.#closed && this.#inFlight.size < window) {
       const claimed = await this.#claim(window - this.#inFlight.size);
       if (this.#closed || claimed.length === 0) break;
       for (const command of claimed) this.#send(command);
-      sent += claimed.length;
     }
-    return sent;
   }
 
   async #claim(limit: number): Promise<Command[]> {
@@ -103,6 +100,7 @@ export class Dispatcher {
   async #recall(): Promise<void> {
     const { agentId, epoch, commands } = this.#options;
     await commands.recall(agentId, epoch, [...this.#inFlight.keys()]);
+    this.#recalledAt = performance.now();
     this.#unsure = false;
   }
 

@@ -125,8 +125,9 @@ export interface CommandQueue {
    */
   claim(agentId: string, epoch: number, limit: number): Promise<Command[]>;
   /**
-   * The answer to a claim was lost, and what it handed out reached nobody: what counts as handed out under this epoch
-   * and is not among `held` can be claimed again, and that was no attempt.
+   * The answer to a claim was lost: what counts as handed out under this epoch and is not among `held` can be claimed
+   * again. It MUST go on counting as sent, attempts included: the agent may have it all the same, so a `stop_session`
+   * goes behind it.
    */
   recall(agentId: string, epoch: number, held: readonly string[]): Promise<void>;
   /**

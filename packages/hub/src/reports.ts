@@ -42,7 +42,7 @@ export class Reports {
       return await this.#finish(commandId, outcome);
     } catch (error) {
       const { agentId, signal, onError } = this.options;
-      if (signal.aborted) throw error;
+      if (signal.aborted || (error as { shouldRetry?: unknown } | null)?.shouldRetry !== false) throw error;
       // The store will never take it. That it ended, and how, matters more than what came with it.
       onError(error, `storing what command ${commandId} of agent ${agentId} gave; it is stored without`);
       return await this.#finish(commandId, bare(outcome));

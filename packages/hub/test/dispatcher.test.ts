@@ -65,7 +65,7 @@ describe('a dispatcher', () => {
   });
 
   it('looks for what was lost when the queue says that there is something and then hands out nothing', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
     try {
       const queue = memoryCommandQueue();
       await queue.enqueue(command('one'));
@@ -80,6 +80,36 @@ describe('a dispatcher', () => {
       await queue.acknowledge('one', 'a', 1);
       vi.setSystemTime(Date.now() + LOST_AFTER_MS + 1);
       expect(await queue.waiting([{ agentId: 'a', epoch: 1 }])).toEqual([]);
+      dispatcher.close();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('finds what was lost also while there is always other work, and looks for it once in a while', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    try {
+      const queue = memoryCommandQueue();
+      const recall = vi.spyOn(queue, 'recall');
+      const { dispatcher, sent } = setUp(queue);
+      const sweep = async (other: string): Promise<void> => {
+        await queue.enqueue(command(other));
+        expect(await queue.waiting([{ agentId: 'a', epoch: 1 }])).toEqual(['a']);
+        await dispatcher.pump(true);
+        expect(sent).toContain(other);
+        await queue.finish(other, 'a', { state: 'completed' });
+        dispatcher.done(other);
+      };
+      await sweep('first');
+      await queue.enqueue(command('lost'));
+      await queue.claim('a', 1, 1);
+      for (let round = 0; round < 10; round++) await sweep(`other ${round}`);
+      expect(recall).toHaveBeenCalledTimes(1);
+      expect(sent).not.toContain('lost');
+      vi.advanceTimersByTime(LOST_AFTER_MS + 1);
+      await sweep('last');
+      expect(sent.filter((commandId) => commandId === 'lost')).toHaveLength(1);
+      expect(recall).toHaveBeenCalledTimes(2);
       dispatcher.close();
     } finally {
       vi.useRealTimers();

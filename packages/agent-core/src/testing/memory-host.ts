@@ -28,6 +28,9 @@ export class InMemoryHost implements MemoryHost {
   available = true;
   /** What platforms wrote down of their sessions. */
   readonly records = new Map<string, PlatformSession>();
+  /** Home folders by session, each with something to know it by, and whether it outlives its session. */
+  readonly homes = new Map<string, { readonly home: string; readonly persistent: boolean }>();
+  homesMade = 0;
   readonly desktops = new Set<MemoryDesktop>();
   readonly watchers = new Set<(session: PlatformSession) => void>();
 

@@ -19,10 +19,12 @@ export interface MemoryPlatformOptions {
    * @default a host of its own, whose sessions end with the platform
    */
   host?: MemoryHost;
+  /** Whose sessions it has, where several agents share the host. @default one that has no name */
+  agentId?: string;
 }
 
 /** A platform whose sessions are entries of a map and whose desktops echo every byte. For tests. */
-export function memoryPlatform({ host }: MemoryPlatformOptions = {}): MemoryPlatform {
+export function memoryPlatform({ host, agentId }: MemoryPlatformOptions = {}): MemoryPlatform {
   const capabilities: Capabilities = host
     ? { hibernate: true, survivesAgentRestart: true }
     : {
@@ -30,7 +32,11 @@ export function memoryPlatform({ host }: MemoryPlatformOptions = {}): MemoryPlat
         survivesAgentRestart: false,
         reasons: { survivesAgentRestart: 'Sessions are entries of a map in this process.' },
       };
-  return new InMemoryPlatform((host as InMemoryHost | undefined) ?? new InMemoryHost(), capabilities);
+  return new InMemoryPlatform(
+    (host as InMemoryHost | undefined) ?? new InMemoryHost(),
+    capabilities,
+    agentId,
+  );
 }
 
 /** States: open → closed. Closed, it starts nothing; its sessions stay on a host that was passed in. */
@@ -40,35 +46,43 @@ class InMemoryPlatform implements MemoryPlatform {
   before: MemoryPlatform['before'] = async () => undefined;
   readonly #turns = sessionTurns();
   readonly #watchers = new Set<(session: PlatformSession) => void>();
-  #closed = false;
+  readonly #ending = new AbortController();
 
   constructor(
     private readonly host: InMemoryHost,
     readonly capabilities: Capabilities,
+    private readonly agentId: string | undefined,
   ) {}
 
   start: Platform['start'] = async (spec, by, signal) =>
-    this.#change(spec.sessionId, signal, async () => {
+    this.#change(spec.sessionId, signal, async (signal) => {
+      if (!this.#isOwn(this.host.records.get(spec.sessionId)))
+        throw new PlatformError('platform_unavailable', `another agent has the session ${spec.sessionId}`);
       const session = this.#held(spec.sessionId, by);
       const same = session?.generation === by.generation;
       if (session?.state === 'running' && same) return session;
       await this.before('start', spec.sessionId, signal);
       signal.throwIfAborted();
+      this.host.homes.set(spec.sessionId, {
+        home: this.host.homes.get(spec.sessionId)?.home ?? `home ${(this.host.homesMade += 1)}`,
+        persistent: spec.persistentHome ?? true,
+      });
       return this.#run('start', spec.sessionId, by);
     });
 
   stop: Platform['stop'] = async (sessionId, by, signal) =>
-    this.#change(sessionId, signal, async () => {
+    this.#change(sessionId, signal, async (signal) => {
       if (!this.#held(sessionId, by)) return;
       await this.before('stop', sessionId, signal);
       signal.throwIfAborted();
       this.host.end(this.host.desktopOf(sessionId));
       this.host.records.delete(sessionId);
+      if (!this.host.homes.get(sessionId)?.persistent) this.host.homes.delete(sessionId);
       this.effects.push(`stop ${sessionId}`);
     });
 
   hibernate: Platform['hibernate'] = async (sessionId, by, signal) =>
-    this.#change(sessionId, signal, async () => {
+    this.#change(sessionId, signal, async (signal) => {
       const session = this.#existing(sessionId, by);
       if (session.state === 'hibernated') return session;
       await this.before('hibernate', sessionId, signal);
@@ -78,7 +92,7 @@ class InMemoryPlatform implements MemoryPlatform {
     });
 
   wake: Platform['wake'] = async (sessionId, by, signal) =>
-    this.#change(sessionId, signal, async () => {
+    this.#change(sessionId, signal, async (signal) => {
       const session = this.#existing(sessionId, by);
       if (session.state === 'running') return session;
       await this.before('wake', sessionId, signal);
@@ -88,17 +102,21 @@ class InMemoryPlatform implements MemoryPlatform {
 
   list: Platform['list'] = async (signal) => {
     this.#ready(signal);
-    return [...this.host.records.values()];
+    return [...this.host.records.values()].filter((record) => this.#isOwn(record));
   };
 
   inspect: Platform['inspect'] = async (sessionId, signal) => {
+    checkSessionId(sessionId);
     this.#ready(signal);
-    return this.host.records.get(sessionId);
+    return this.#own(sessionId);
   };
 
   openStream: Platform['openStream'] = async (sessionId, port, signal) => {
+    checkSessionId(sessionId);
     this.#ready(signal);
-    const desktop = this.host.desktopOf(sessionId);
+    const desktop = this.#isOwn(this.host.records.get(sessionId))
+      ? this.host.desktopOf(sessionId)
+      : undefined;
     if (!desktop) throw new PlatformError('session_not_found', `session ${sessionId} is not running`);
     if (port !== 'vnc') throw new PlatformError('connect_failed', `a session has the port vnc, not ${port}`);
     return this.host.connect(desktop);
@@ -106,7 +124,14 @@ class InMemoryPlatform implements MemoryPlatform {
 
   watch(changed: (session: PlatformSession) => void): () => void {
     // An entry of its own: the same function may watch twice.
-    const watcher = (session: PlatformSession): void => changed(session);
+    const watcher = (session: PlatformSession): void => {
+      if (!this.#isOwn(session)) return;
+      try {
+        changed(session);
+      } catch {
+        // Whoever watches has to deal with its own failures; others who watch cannot.
+      }
+    };
     this.#watchers.add(watcher);
     this.host.watchers.add(watcher);
     return () => {
@@ -116,32 +141,46 @@ class InMemoryPlatform implements MemoryPlatform {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#ending.abort(new PlatformError('platform_unavailable', 'the platform is closed'));
     for (const watcher of this.#watchers) this.host.watchers.delete(watcher);
     if (this.capabilities.survivesAgentRestart) return;
     for (const desktop of this.host.desktops) this.host.end(desktop);
     this.host.records.clear();
   }
 
-  #change<Result>(sessionId: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+  #change<Result>(
+    sessionId: string,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
     checkSessionId(sessionId);
-    return this.#turns.run(sessionId, signal, async () => {
-      this.#ready(signal);
-      return work();
+    const either = AbortSignal.any([signal, this.#ending.signal]);
+    return this.#turns.run(sessionId, either, async () => {
+      this.#ready(either);
+      return work(either);
     });
   }
 
   #ready(signal: AbortSignal): void {
     signal.throwIfAborted();
-    if (this.#closed) throw new PlatformError('platform_unavailable', 'the platform is closed');
+    this.#ending.signal.throwIfAborted();
     if (!this.host.available)
       throw new PlatformError('platform_unavailable', 'the host does not answer', true);
   }
 
   #held(sessionId: string, by: Change): PlatformSession | undefined {
-    const session = this.host.records.get(sessionId);
+    const session = this.#own(sessionId);
     checkGeneration(session, by);
     return session;
+  }
+
+  #own(sessionId: string): PlatformSession | undefined {
+    const session = this.host.records.get(sessionId);
+    return this.#isOwn(session) ? session : undefined;
+  }
+
+  #isOwn(session: PlatformSession | undefined): boolean {
+    return !session || session.details?.['agent'] === this.agentId;
   }
 
   #existing(sessionId: string, by: Change): PlatformSession {
@@ -156,7 +195,8 @@ class InMemoryPlatform implements MemoryPlatform {
     return this.#record(what, { sessionId, ...by, state: 'running' });
   }
 
-  #record(what: string, session: PlatformSession): PlatformSession {
+  #record(what: string, change: PlatformSession): PlatformSession {
+    const session = this.agentId === undefined ? change : { ...change, details: { agent: this.agentId } };
     this.host.records.set(session.sessionId, session);
     this.effects.push(`${what} ${session.sessionId}`);
     return session;

@@ -5,6 +5,11 @@ import type { Platform, SessionSpec } from '../platform.js';
 export interface StreamViewer {
   /** Has bytes go to the desktop and come back; rejects where they do not. Called several times in a row. */
   exchange(): Promise<void>;
+  /**
+   * The same with more than 64 KiB, given to the channel in chunks of odd sizes, some of them large: nothing may be
+   * lost of any. @default the case that needs it is skipped
+   */
+  exchangeMuch?(): Promise<void>;
 }
 
 /**
@@ -27,17 +32,35 @@ export interface PlatformFixture {
    */
   restart?(): Promise<Platform>;
   /**
+   * A platform object for an agent of another id, on the same place at the same time. Sessions are not shared: neither
+   * has, sees or ends one of the other. Needed where a place can be shared by agents.
+   */
+  otherAgent?(): Promise<Platform>;
+  /**
    * What sessions hold outside the platform object and should give back when they end: processes, sockets, containers,
    * files that are not a persistent home; a line each. Where it is there, nothing may be left after a stop.
    */
   leftovers?(): Promise<readonly string[]>;
   /** Ends the session's desktop behind the platform's back, as a crash would. */
   crash?(sessionId: string): Promise<void>;
-  /** From now on every change of this session waits, until its signal aborts or the returned function is called. */
+  /**
+   * From now on every change of this session waits, until its signal aborts or the returned function is called. One
+   * that waits when `restart` is called never goes on: its process is dead.
+   */
   hold?(sessionId: string): Promise<() => void>;
   /** What the platform runs on does not answer, until the returned function is called. */
   outage?(): Promise<() => void>;
-  /** @default one that speaks RFB with security type None */
+  /** From now on every wake of this session fails half way, until the returned function is called. */
+  failingWake?(sessionId: string): Promise<() => void>;
+  /**
+   * The session's home as the place keeps it: something to know this home by, such as its inode or what a file in it
+   * says, the same for as long as the home is; `undefined` where there is none.
+   */
+  home?(sessionId: string): Promise<string | undefined>;
+  /**
+   * @default one that speaks RFB with security type None. Much, for it, is a clipboard text of 100,000 characters and
+   * the whole desktop as it is: of a message that lost bytes no server finds the end, and answers nothing after it
+   */
   viewer?(channel: ByteChannel): Promise<StreamViewer>;
   /** Releases the platform, its sessions, and whatever the fixture made. */
   close(): Promise<void>;

@@ -52,7 +52,8 @@ export class CaseRunner {
       const kit = new Kit(fixture, this.#limits);
       const need = one.needs?.find(({ missing }) => missing(fixture) !== undefined);
       skipped = need?.missing(fixture);
-      await (need ? need.instead?.(kit) : one.run(kit));
+      if (need) await need.instead?.(kit);
+      else skipped = (await one.run(kit)) ?? undefined;
     } catch (error) {
       failed = { error };
     }

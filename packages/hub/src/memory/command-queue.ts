@@ -98,9 +98,8 @@ class MemoryCommandQueue implements CommandQueue {
     for (const row of this.#rows.values()) {
       const { command } = row;
       if (command.agentId !== agentId || !isOpen(row) || row.sentEpoch !== epoch) continue;
-      if (held.includes(command.commandId)) continue;
-      row.sentEpoch = 0;
-      row.command = { ...command, attempts: Math.max(0, command.attempts - 1) };
+      // The agent may have it all the same: it stays sent, with its attempt.
+      if (!held.includes(command.commandId)) row.sentEpoch = 0;
     }
   }
 

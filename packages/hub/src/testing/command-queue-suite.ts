@@ -186,7 +186,7 @@ export function commandQueueSuite(
       assert.deepEqual(await queue.claim(agentId, epoch, 10), []);
     });
 
-    it('hands out again what was recalled, which was no attempt, and leaves alone what is held', async () => {
+    it('hands out again what was recalled, and leaves alone what is held', async () => {
       const { queue, agentId, epoch, make, session, nextEpoch } = await setUp();
       const [held, lost, acknowledged, ended] = [
         make(await session()),
@@ -203,13 +203,43 @@ export function commandQueueSuite(
       const again = await queue.claim(agentId, epoch, 10);
       assert.deepEqual(
         again.map(({ commandId, attempts, state }) => ({ commandId, attempts, state })),
-        [{ commandId: lost.commandId, attempts: 1, state: 'sent' }],
+        [{ commandId: lost.commandId, attempts: 2, state: 'sent' }],
       );
       assert.deepEqual(await queue.waiting([{ agentId, epoch }]), []);
       const { epoch: newer } = await nextEpoch(agentId);
       assert.equal((await queue.claim(agentId, newer, 10)).length, 3);
       await queue.recall(agentId, epoch, []);
       assert.deepEqual(await queue.claim(agentId, newer, 10), []);
+    });
+
+    it('puts a stop behind a start and a wake that were recalled: the agent may have them all the same', async () => {
+      const { queue, agentId, epoch, make, session } = await setUp();
+      const begun = [make(await session()), make(await session(), { action: 'wake_session' })];
+      for (const command of begun) await queue.enqueue(command);
+      await queue.claim(agentId, epoch, 10);
+      await queue.recall(agentId, epoch, []);
+      for (const { sessionId } of begun) await queue.enqueue(make(sessionId, { action: 'stop_session' }));
+      const again = await queue.claim(agentId, epoch, 10);
+      assert.deepEqual(
+        again.map(({ commandId }) => commandId).sort(),
+        begun.map(({ commandId }) => commandId).sort(),
+      );
+      for (const { commandId } of again) await queue.finish(commandId, agentId, { state: 'completed' });
+      const stops = await queue.claim(agentId, epoch, 10);
+      assert.deepEqual(
+        stops.map(({ action }) => action),
+        ['stop_session', 'stop_session'],
+      );
+    });
+
+    it('undoes what was recalled and then given up', async () => {
+      const { queue, agentId, epoch, make, session } = await setUp();
+      await queue.enqueue(make(await session()));
+      await queue.claim(agentId, epoch, 10);
+      await queue.recall(agentId, epoch, []);
+      await queue.expire(Date.now() + 86_400_000);
+      const [stop] = await queue.claim(agentId, epoch, 10);
+      assert.equal(stop?.action, 'stop_session');
     });
 
     it('names the agents that something waits for', async () => {

@@ -33,5 +33,6 @@ export interface KitCase {
   /** What goes wrong where a platform doesn't. */
   readonly why: string;
   readonly needs?: readonly Need[];
-  readonly run: (kit: Kit) => Promise<void>;
+  /** Resolves with why it is skipped, where that is known on the way only. */
+  readonly run: (kit: Kit) => Promise<string | void>;
 }

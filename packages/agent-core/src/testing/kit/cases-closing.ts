@@ -1,6 +1,6 @@
 import type { KitCase } from './case.js';
 import { closing, leftovers, requireRestart, survival } from './needs.js';
-import { failure } from './waiting.js';
+import { bounded, failure, turn } from './waiting.js';
 
 export const leaksAndClosing: readonly KitCase[] = [
   {
@@ -45,6 +45,55 @@ export const leaksAndClosing: readonly KitCase[] = [
       );
       if (!platform.capabilities.survivesAgentRestart)
         await kit.checkNothingLeft('after close of a platform whose sessions do not survive it');
+    },
+  },
+  {
+    chapter: 'Leaks and closing',
+    name: 'starts nothing once it is closed, of what was under way or waited by then',
+    why: 'A desktop that comes up after its agent has gone is one that nobody stops.',
+    needs: [closing],
+    async run(kit) {
+      const { platform, fixture } = kit;
+      const [one, other] = [kit.session(), kit.session()];
+      const first = one.change();
+      const second = one.change(one.generation + 1);
+      const calls = [
+        { of: one, change: first },
+        { of: one, change: second },
+        { of: other, change: other.change() },
+      ].map(({ of, change }) => {
+        const call = { over: false, outcome: Promise.resolve<'started' | { error: unknown }>('started') };
+        const spec = { ...of.spec, generation: change.generation };
+        const starting = platform.start(spec, change, new AbortController().signal);
+        call.outcome = starting
+          .then(
+            () => 'started' as const,
+            (error: unknown) => ({ error }),
+          )
+          .finally(() => (call.over = true));
+        return call;
+      });
+      await Promise.resolve();
+      await kit.call('close', async () => platform.close!());
+      await turn();
+      for (const call of calls) {
+        const wasOver = call.over;
+        const named = 'start, under way when the platform was closed,';
+        const outcome = await bounded(named, kit.limits.abortMs, () => call.outcome);
+        if (outcome !== 'started') kit.checkError(named, outcome.error);
+        else if (!wasOver)
+          throw failure(`${named} must not go on after close has resolved; it did, and started a session`);
+      }
+      if (!platform.capabilities.survivesAgentRestart)
+        await kit.checkNothingLeft(
+          'after close during starts, of a platform whose sessions do not survive it',
+        );
+      else if (fixture.restart) {
+        await kit.restart();
+        for (const found of await kit.list())
+          await kit.call('stop', (signal) => kit.platform.stop(found.sessionId, second, signal));
+        await kit.checkNothingLeft('after close during starts, a restart, and stops of all that it lists');
+      }
     },
   },
   {

@@ -1,6 +1,7 @@
 import type { KitCase } from './case.js';
-import { crashes, hibernation, outages } from './needs.js';
-import { bounded, eventually, failure, inWords } from './waiting.js';
+import { checkFacts } from './session.js';
+import { crashes, failingWakes, hibernation, outages } from './needs.js';
+import { bounded, failure, inWords } from './waiting.js';
 
 const NOT_DNS_LABELS = [
   '',
@@ -60,9 +61,13 @@ export const failures: readonly KitCase[] = [
           (async () => platform.stop(sessionId, change, signal))().catch((error: unknown) => ({ error })),
         );
         if (outcome) kit.checkError(`stop ${named}`, outcome.error);
-        await kit.refused(`openStream ${named}`, ['invalid_session_id', 'session_not_found'], (signal) =>
-          platform.openStream(sessionId, 'vnc', signal),
-        );
+        const invalid = (what: string, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> =>
+          kit.refused(`${what} ${named}`, ['invalid_session_id'], work);
+        await invalid('openStream', (signal) => platform.openStream(sessionId, 'vnc', signal));
+        await invalid('inspect', (signal) => platform.inspect(sessionId, signal));
+        if (!platform.capabilities.hibernate) continue;
+        await invalid('hibernate', (signal) => platform.hibernate(sessionId, change, signal));
+        await invalid('wake', (signal) => platform.wake(sessionId, change, signal));
       }
       await kit.checkList([], 'after session ids that were refused');
       await kit.checkNothingLeft('after session ids that were refused');
@@ -88,41 +93,92 @@ export const failures: readonly KitCase[] = [
   },
   {
     chapter: 'Failures',
+    name: 'leaves a session hibernated when its wake fails',
+    why: 'What a user put aside must not be lost because there was no room for it.',
+    needs: [hibernation, failingWakes],
+    async run(kit) {
+      const one = kit.session();
+      await one.start();
+      await one.hibernate();
+      const release = await kit.fixture.failingWake!(one.sessionId);
+      try {
+        const change = one.attempt();
+        await kit.refused('wake of a session whose wakes fail', [], (signal) =>
+          kit.platform.wake(one.sessionId, change, signal),
+        );
+      } finally {
+        release();
+      }
+      const state = (await one.inspect())?.state ?? 'gone';
+      if (state !== 'hibernated')
+        throw failure(`after a wake that failed, the session is ${state}; it must be hibernated`);
+      await one.openRefused('after a wake that failed');
+      await one.wake();
+      await one.checkUsable();
+      await one.stop();
+      await kit.checkNothingLeft('after a wake that failed, one that did not, and a stop');
+    },
+  },
+  {
+    chapter: 'Failures',
     name: 'asks to be tried again while its host does not answer, and goes on when it does',
     why: 'An empty list at such a moment would declare every session lost.',
     needs: [outages],
     async run(kit) {
       const { platform } = kit;
-      const [one, other] = [kit.session(), kit.session()];
+      const [one, other, asleep] = [kit.session(), kit.session(), kit.session()];
       await one.start();
+      const { hibernate } = platform.capabilities;
+      if (hibernate) {
+        await asleep.start();
+        await asleep.hibernate();
+      }
       const back = await kit.fixture.outage!();
+      const checkRetry = (named: string, error: unknown): void => {
+        kit.checkError(named, error);
+        if (!(error as { shouldRetry: boolean }).shouldRetry)
+          throw failure(`${named} must reject with shouldRetry true; it rejected with ${inWords(error)}`);
+      };
       const unavailable = async (
         what: string,
         work: (signal: AbortSignal) => Promise<unknown>,
       ): Promise<void> => {
         const named = `${what}, while the host does not answer,`;
-        let error: unknown;
-        await kit.refused(named, [], async (signal) => {
-          try {
-            return await work(signal);
-          } catch (thrown) {
-            error = thrown;
-            throw thrown;
-          }
-        });
-        if (!(error as { shouldRetry: boolean }).shouldRetry)
-          throw failure(`${named} must reject with shouldRetry true; it rejected with ${inWords(error)}`);
+        await kit.refused(named, [], (signal) =>
+          work(signal).catch((error: unknown) => {
+            checkRetry(named, error);
+            throw error;
+          }),
+        );
       };
       try {
         await unavailable('list', (signal) => platform.list(signal));
         await unavailable('inspect', (signal) => platform.inspect(one.sessionId, signal));
         await unavailable('start', (signal) => platform.start(other.spec, other.change(), signal));
         await unavailable('stop', (signal) => platform.stop(one.sessionId, one.attempt(), signal));
+        if (hibernate) {
+          await unavailable('hibernate', (signal) =>
+            platform.hibernate(one.sessionId, one.attempt(), signal),
+          );
+          await unavailable('wake', (signal) => platform.wake(asleep.sessionId, asleep.attempt(), signal));
+        }
+        // The desktop may be there all the same.
+        const opened = 'openStream, while the host does not answer,';
+        await bounded(opened, kit.limits.callMs, (signal) =>
+          platform.openStream(one.sessionId, 'vnc', signal).then(
+            (channel) => channel.abort(),
+            (error: unknown) => checkRetry(opened, error),
+          ),
+        );
       } finally {
         back();
       }
-      await kit.checkList([one], 'when the host answers again');
+      await kit.checkList(hibernate ? [one, asleep] : [one], 'when the host answers again');
       await one.checkUsable();
+      if (hibernate) {
+        await asleep.wake();
+        await asleep.stop();
+      }
       await one.stop();
       await kit.checkNothingLeft('after an outage and a stop');
     },
@@ -135,24 +191,15 @@ export const failures: readonly KitCase[] = [
     async run(kit) {
       const [one, other] = await kit.twoSessions();
       const stream = await one.open();
-      await kit.fixture.crash!(one.sessionId);
+      const state = await kit.crash(one);
       await stream.ends('to a desktop that crashed');
-      let state: string | undefined;
-      await eventually(
-        kit.limits.eventMs,
-        async () => {
-          state = (await one.inspect())?.state;
-          return state !== 'running' && state !== 'starting';
-        },
-        () => `after a crash, inspect has the session in state ${state}; it must be failed or stopped`,
-      );
       const listed = (await kit.list()).find(({ sessionId }) => sessionId === one.sessionId);
       if (listed?.state !== state)
         throw failure(`after a crash, list has state ${listed?.state} and inspect ${state}`);
+      if (listed) checkFacts(listed, 'after a crash, list');
       await one.openRefused('to a desktop that crashed');
       await other.check('after the crash of another');
       await other.checkUsable();
-      one.state = undefined;
       await one.start();
       await one.checkUsable();
       await kit.fixture.crash!(one.sessionId);

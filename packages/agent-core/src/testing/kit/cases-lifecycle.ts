@@ -1,5 +1,6 @@
 import type { KitCase } from './case.js';
-import { hibernation } from './needs.js';
+import { hibernation, homes } from './needs.js';
+import { failure } from './waiting.js';
 
 export const lifecycle: readonly KitCase[] = [
   {
@@ -96,6 +97,35 @@ export const lifecycle: readonly KitCase[] = [
       await one.hibernate();
       await one.start();
       await one.checkUsable();
+    },
+  },
+  {
+    chapter: 'Lifecycle',
+    name: 'keeps a persistent home over a stop, and removes one that is not',
+    why: 'It is all that a user has made; what nobody asked to keep fills the disk.',
+    needs: [homes],
+    async run(kit) {
+      const one = kit.session();
+      one.persistentHome = true;
+      const home = (): Promise<string | undefined> =>
+        kit.call('home of the fixture', async () => kit.fixture.home!(one.sessionId));
+      await one.start();
+      const first = await home();
+      if (first === undefined)
+        throw failure('a session with a persistent home must have one; home() of the fixture found none');
+      for (const when of ['after a stop', 'after a start, a stop, and another start']) {
+        await (when === 'after a stop' ? one.stop() : one.start());
+        const now = await home();
+        if (now !== first)
+          throw failure(`${when}, the persistent home is ${now ?? 'gone'}; it must be ${first}, as before`);
+      }
+      await one.stop();
+      one.persistentHome = false;
+      await one.start(one.change(one.generation + 1));
+      await one.stop();
+      const left = await home();
+      if (left !== undefined) throw failure(`after a stop, a home that is not persistent is left: ${left}`);
+      await kit.checkNothingLeft('after stops with and without a persistent home');
     },
   },
   {

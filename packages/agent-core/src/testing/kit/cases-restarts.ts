@@ -1,5 +1,9 @@
 import type { KitCase } from './case.js';
-import { hibernation, requireRestart, survival } from './needs.js';
+import { hibernation, holding, requireRestart, survival } from './needs.js';
+import { failure, turn } from './waiting.js';
+
+/** Turns of the event loop in which a start writes down what it writes before it waits. */
+const TURNS_TO_BEGIN = 5;
 
 export const restarts: readonly KitCase[] = [
   {
@@ -67,6 +71,35 @@ export const restarts: readonly KitCase[] = [
       await again('start with a higher generation', () => one.start(newer));
       await again('stop', () => one.stop({ ...stopped, generation: newer.generation }));
       await kit.checkNothingLeft('after calls that came again after restarts');
+    },
+  },
+  {
+    chapter: 'Restart of the agent',
+    name: 'completes a start in the middle of which an agent died',
+    why: 'The next agent is handed the same command, and finds half of what it asks for.',
+    needs: [survival, holding],
+    async run(kit) {
+      requireRestart(kit.fixture);
+      const one = kit.session();
+      const change = one.change();
+      const release = await kit.fixture.hold!(one.sessionId);
+      // Its agent dies with it: what becomes of the call is nothing that anyone hears.
+      kit.platform.start(one.spec, change, new AbortController().signal).catch(() => undefined);
+      try {
+        for (let i = 0; i < TURNS_TO_BEGIN; i++) await turn();
+        await kit.restart();
+      } finally {
+        release();
+      }
+      const extra = (await kit.list()).find(({ sessionId }) => sessionId !== one.sessionId);
+      if (extra)
+        throw failure(`after a restart during a start, list has ${extra.sessionId}, which nobody started`);
+      await one.start(change);
+      await kit.checkList([one], 'after a start that was begun before a restart');
+      await one.checkUsable();
+      await one.stop();
+      await kit.checkList([], 'after a start that was begun before a restart, and a stop');
+      await kit.checkNothingLeft('after a start that was begun before a restart, and a stop');
     },
   },
   {

@@ -27,6 +27,20 @@ export const streams: readonly KitCase[] = [
   },
   {
     chapter: 'Streams',
+    name: 'carries more than 64 KiB, in chunks of any size, and loses nothing',
+    why: 'A byte that is lost makes another message of every one after it.',
+    async run(kit) {
+      const one = kit.session();
+      await one.start();
+      const stream = await one.open();
+      if (!(await stream.exchangeMuch())) return 'the viewer of the fixture has no exchangeMuch()';
+      await stream.exchange('a stream after more than 64 KiB');
+      await stream.abort();
+      return undefined;
+    },
+  },
+  {
+    chapter: 'Streams',
     name: 'refuses connections to what is not there',
     why: 'The code decides whether the viewer tries again.',
     async run(kit) {

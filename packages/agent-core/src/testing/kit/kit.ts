@@ -3,7 +3,7 @@ import type { Platform, PlatformSession } from '../../platform.js';
 import type { PlatformFixture, StreamViewer } from '../platform-fixture.js';
 import type { KitLimits } from './limits.js';
 import { rfbViewer } from './rfb-viewer.js';
-import { KitSession } from './session.js';
+import { checkFacts, KitSession } from './session.js';
 import { bounded, eventually, failure, inWords } from './waiting.js';
 
 /** Codes that never ask to try again: without a change of something, the answer stays the same. */
@@ -122,6 +122,23 @@ export class Kit {
       },
       () => `${when}, ${most > 0 ? `more than the ${most} from before` : 'this'} is left: ${left.join('; ')}`,
     );
+  }
+
+  /** Crashes a session, and waits until it is known. @returns what it is then */
+  async crash(one: KitSession): Promise<PlatformSession['state'] | undefined> {
+    await this.fixture.crash!(one.sessionId);
+    let found: PlatformSession | undefined;
+    await eventually(
+      this.limits.eventMs,
+      async () => {
+        found = await one.inspect();
+        return found?.state !== 'running' && found?.state !== 'starting';
+      },
+      () => `after a crash, inspect has the session in state ${found?.state}; it must be failed or stopped`,
+    );
+    if (found) checkFacts(found, 'after a crash, inspect');
+    one.state = undefined;
+    return found?.state;
   }
 
   async restart(): Promise<void> {

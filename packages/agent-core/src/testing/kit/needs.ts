@@ -13,7 +13,9 @@ const declared =
       : `${flag} is declared false: ${capabilities.reasons?.[flag] ?? 'no reason given'}`;
 
 const hook =
-  (name: 'leftovers' | 'crash' | 'hold' | 'outage'): Need['missing'] =>
+  (
+    name: 'leftovers' | 'crash' | 'hold' | 'outage' | 'otherAgent' | 'failingWake' | 'home',
+  ): Need['missing'] =>
   (fixture: PlatformFixture) =>
     fixture[name] ? undefined : `the fixture has no ${name}()`;
 
@@ -58,6 +60,9 @@ export const leftovers: Need = { missing: hook('leftovers') };
 export const crashes: Need = { missing: hook('crash') };
 export const holding: Need = { missing: hook('hold') };
 export const outages: Need = { missing: hook('outage') };
+export const sharing: Need = { missing: hook('otherAgent') };
+export const failingWakes: Need = { missing: hook('failingWake') };
+export const homes: Need = { missing: hook('home') };
 
 export const watching: Need = {
   missing: ({ platform }) => (platform.watch ? undefined : 'the platform has no watch(), which is optional'),

@@ -9,6 +9,15 @@ type State = PlatformSession['state'];
 /** Old enough that a lower generation exists. */
 const FIRST_GENERATION = 2;
 
+/** What must be true of every session that a platform returns, whatever was done to it. */
+export function checkFacts({ state, reason, usage }: PlatformSession, where: string): void {
+  if (state === 'failed' && !reason?.trim())
+    throw failure(`${where} has a session that failed without a reason; it must say why, in a sentence`);
+  for (const fact of ['cpuSeconds', 'memoryBytes'] as const)
+    if (usage && !(Number.isFinite(usage[fact]) && usage[fact] >= 0))
+      throw failure(`${where} has the usage ${fact} ${usage[fact]}; it must be a finite number, at least 0`);
+}
+
 /** A session of the platform under test, and what the platform must know of it. */
 export class KitSession {
   readonly sessionId = `kit-${randomUUID().slice(0, 8)}`;
@@ -17,14 +26,15 @@ export class KitSession {
   state: State | undefined;
   /** Of these, one must be recorded as the last that changed it. */
   commandIds: readonly string[] = [];
+  persistentHome = false;
   #attempts: string[] = [];
   #underWay = 0;
 
   constructor(private readonly kit: Kit) {}
 
   get spec(): SessionSpec {
-    const { sessionId, generation } = this;
-    return { sessionId, generation, user: 'someone', persistentHome: false, ...this.kit.fixture.template };
+    const { sessionId, generation, persistentHome } = this;
+    return { sessionId, generation, user: 'someone', persistentHome, ...this.kit.fixture.template };
   }
 
   /** A command of its own, at the session's generation. */
@@ -73,6 +83,7 @@ export class KitSession {
   }
 
   checkFound(found: PlatformSession | undefined, where: string): void {
+    if (found) checkFacts(found, where);
     if (!this.state) {
       if (found) throw failure(`${where} has the session in state ${found.state}; it must not be there`);
       return;

@@ -39,6 +39,19 @@ export class KitStream {
     });
   }
 
+  /** @returns whether the fixture's viewer can do it */
+  async exchangeMuch(): Promise<boolean> {
+    if (!this.viewer.exchangeMuch) return false;
+    await bounded('an exchange of more than 64 KiB', this.kit.limits.callMs, async () => {
+      try {
+        await this.viewer.exchangeMuch!();
+      } catch (error) {
+        throw failure(`a stream must carry chunks of any size; it failed with ${inWords(error)}`, error);
+      }
+    });
+    return true;
+  }
+
   /** Must end by itself: reads come to an end, and the channel is closed. */
   async ends(when: string): Promise<void> {
     const { channel } = this;
