@@ -1,11 +1,14 @@
-import { eventsOf, groupBy, type EventOf, type History } from './history.js';
+import { eventsOf, groupBy, stateWanted, type EventOf, type History, type Wanted } from './history.js';
+import { nothingToDo, placesOf } from './places.js';
 
-export const VIOLATIONS = ['lost', 'doubled', 'reordered', 'stale', 'wrong_state'] as const;
+export const VIOLATIONS = ['lost', 'doubled', 'contradicted', 'reordered', 'stale', 'wrong_state'] as const;
 
 /**
  * - `lost`: accepted and never carried out, or failed without its deadline having passed;
  * - `doubled`: an effect that nobody asked for, most often one more of one that there was;
- * - `reordered`: a session's command had its effect after a later one's;
+ * - `contradicted`: a command had more than one outcome, or two commands of a session have the same number;
+ * - `reordered`: a session's command had its effect after a later one's, before it was accepted, or while an earlier one
+ *   was under way;
  * - `stale`: an effect of an older generation after one of a newer;
  * - `wrong_state`: database, platform and what was asked for do not agree in the end.
  */
@@ -31,17 +34,25 @@ interface Life {
   readonly held: EventOf<'held'> | undefined;
 }
 
-type Outcomes = ReadonlyMap<string, EventOf<'outcome'>>;
+/** The last of each command that has one. */
+type Outcomes = Map<string, EventOf<'outcome'>>;
+type AllOutcomes = ReadonlyMap<string, readonly EventOf<'outcome'>[]>;
 
 /** What in a history must not be. Without `requested` and `state` events, what they would say is not judged. */
 export function check(history: History): Violation[] {
-  const outcomes: Outcomes = new Map(
-    eventsOf(history, 'outcome').map((outcome) => [outcome.commandId, outcome]),
-  );
+  const all = groupBy(eventsOf(history, 'outcome'), ({ commandId }) => commandId);
+  const outcomes: Outcomes = new Map();
+  for (const [commandId, own] of all) {
+    const last = own.at(-1)!;
+    if (last.state !== 'open') outcomes.set(commandId, last);
+  }
+  const order = new Map(history.map((event, index) => [event, index]));
   return livesOf(history).flatMap((life) => [
     ...lost(life, outcomes),
     ...doubled(life),
+    ...contradicted(life, all),
     ...reordered(life),
+    ...untimely(life, all, (event) => order.get(event)!),
     ...stale(life),
     ...wrongState(life, outcomes),
   ]);
@@ -71,6 +82,7 @@ const named = ({ commandId, action, seq, generation }: Accepted): string =>
 function* lost(life: Life, outcomes: Outcomes): Generator<Violation> {
   const { sessionId, commands, effects, requested } = life;
   const violation = (detail: string): Violation => ({ kind: 'lost', sessionId, detail });
+  const places = placesOf(effects);
   for (const command of commands) {
     const outcome = outcomes.get(command.commandId);
     const own = effects.filter((effect) => effect.commandId === command.commandId);
@@ -79,14 +91,27 @@ function* lost(life: Life, outcomes: Outcomes): Generator<Violation> {
       yield violation(`${named(command)} failed with ${outcome.code ?? 'no code'} before its deadline`);
     else if (outcome.state === 'completed' && own.length === 0)
       yield violation(`${named(command)} is completed and never reached the platform`);
-    else if (outcome.state === 'completed' && isStart(command) && !own.some(({ changed }) => changed))
+    else if (
+      outcome.state === 'completed' &&
+      !own.some((effect) => effect.changed || nothingToDo(effect, places))
+    )
       yield violation(`${named(command)} is completed and changed nothing`);
   }
   if (requested.length > 0 && !life.state) yield violation('the database does not know this session');
-  const asked = requested.filter(({ wanted }) => wanted === 'running').length;
-  const made = commands.filter(isStart).length;
-  if (made < asked) yield violation(`asked for ${asked} times, and it was told to start ${made} times`);
+  for (const [wanted, action] of ASKED_BY) {
+    const asked = requested.filter((request) => request.wanted === wanted).length;
+    const made = commands.filter((command) => command.action === action).length;
+    if (made < asked)
+      yield violation(`to be ${wanted} was asked for ${asked} times, and ${action} was said ${made} times`);
+  }
 }
+
+/** What each yes has to become a command for. A stop may find nothing to stop. */
+const ASKED_BY: readonly (readonly [Wanted, Accepted['action']])[] = [
+  ['running', 'start_session'],
+  ['hibernated', 'hibernate_session'],
+  ['woken', 'wake_session'],
+];
 
 /** What a command fails with when its time is up: said by the queue, or by the agent. */
 const EXPIRED: ReadonlySet<string> = new Set([
@@ -97,11 +122,11 @@ const EXPIRED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A deadline that passed; a start that nobody had seen when its session was stopped; a stop that comes to a newer
+ * A deadline that passed; a command that nobody had seen when its session was stopped; a stop that comes to a newer
  * generation.
  */
 function mayFail(life: Life, command: Accepted, outcome: EventOf<'outcome'>, seen: boolean): boolean {
-  if (outcome.code === 'cancelled' && isStart(command) && !seen && isStoppedAfter(life, command)) return true;
+  if (outcome.code === 'cancelled' && !isStop(command) && !seen && isStoppedAfter(life, command)) return true;
   if (outcome.code === 'stale_generation' && !isStart(command))
     return life.commands.some(({ generation }) => generation > command.generation);
   return EXPIRED.has(outcome.code ?? '') && outcome.at >= command.deadline;
@@ -109,7 +134,7 @@ function mayFail(life: Life, command: Accepted, outcome: EventOf<'outcome'>, see
 
 const isStoppedAfter = ({ requested, commands }: Life, { seq }: Accepted): boolean =>
   requested.some(({ wanted }) => wanted === 'terminated') ||
-  commands.some((command) => command.action === 'stop_session' && command.seq > seq);
+  commands.some((command) => isStop(command) && command.seq > seq);
 
 function* doubled({ sessionId, commands, effects, requested }: Life): Generator<Violation> {
   const violation = (detail: string): Violation => ({ kind: 'doubled', sessionId, detail });
@@ -134,6 +159,19 @@ function* doubled({ sessionId, commands, effects, requested }: Life): Generator<
 }
 
 const isStart = ({ action }: { readonly action: string }): boolean => action === 'start_session';
+const isStop = ({ action }: { readonly action: string }): boolean => action === 'stop_session';
+
+function* contradicted({ sessionId, commands }: Life, outcomes: AllOutcomes): Generator<Violation> {
+  const violation = (detail: string): Violation => ({ kind: 'contradicted', sessionId, detail });
+  for (const [seq, own] of groupBy(commands, (command) => String(command.seq)))
+    if (own.length > 1)
+      yield violation(`${own.length} commands have number ${seq}: ${own.map(named).join('; ')}`);
+  for (const [commandId, [command, ...more]] of groupBy(commands, (one) => one.commandId)) {
+    if (more.length > 0) yield violation(`${named(command!)} was accepted ${1 + more.length} times`);
+    const states = outcomes.get(commandId)?.map(({ state }) => state) ?? [];
+    if (states.length > 1) yield violation(`${named(command!)} came to be ${states.join(', then ')}`);
+  }
+}
 
 function* reordered({ sessionId, commands, effects }: Life): Generator<Violation> {
   const seqOf = new Map(commands.map(({ commandId, seq }) => [commandId, seq]));
@@ -151,6 +189,26 @@ function* reordered({ sessionId, commands, effects }: Life): Generator<Violation
   }
 }
 
+/** An effect comes after the command was accepted, and after the outcome of every earlier command that has one. */
+function* untimely(
+  { sessionId, commands, effects }: Life,
+  outcomes: AllOutcomes,
+  place: (event: EventOf<'accepted' | 'effect' | 'outcome'>) => number,
+): Generator<Violation> {
+  const violation = (detail: string): Violation => ({ kind: 'reordered', sessionId, detail });
+  for (const effect of effects) {
+    const at = place(effect);
+    const command = commands.find(({ commandId }) => commandId === effect.commandId);
+    if (!command) continue;
+    if (place(command) > at) yield violation(`${named(command)} had an effect before it was accepted`);
+    const underWay = commands.find(({ seq, commandId }) => {
+      const outcome = seq < command.seq ? outcomes.get(commandId)?.[0] : undefined;
+      return outcome !== undefined && place(outcome) > at;
+    });
+    if (underWay) yield violation(`${named(command)} had an effect while ${named(underWay)} was under way`);
+  }
+}
+
 function* stale({ sessionId, effects }: Life): Generator<Violation> {
   let newest = 0;
   for (const { commandId, generation, action } of effects) {
@@ -165,25 +223,35 @@ function* stale({ sessionId, effects }: Life): Generator<Violation> {
 }
 
 function* wrongState(life: Life, outcomes: Outcomes): Generator<Violation> {
-  const { sessionId, commands, requested, state, held } = life;
+  const { sessionId, commands, effects, requested, state, held } = life;
   const violation = (detail: string): Violation => ({ kind: 'wrong_state', sessionId, detail });
+  const holds = held ? `generation ${held.generation}, ${held.state}` : 'nothing';
   const last = commands.at(-1);
-  if (last && outcomes.get(last.commandId)?.state === 'completed') {
-    const isHeld = held?.generation === last.generation;
-    if (isStart(last) && !isHeld)
-      yield violation(
-        `${named(last)} is completed, and the platform holds ${held ? `generation ${held.generation}` : 'nothing'}`,
-      );
-    if (last.action === 'stop_session' && held)
-      yield violation(`${named(last)} is completed, and the platform holds generation ${held.generation}`);
+  const outcome = last && outcomes.get(last.commandId)?.state;
+  if (last && outcome === 'completed') {
+    const goal = LEAVES[last.action];
+    const isSo = goal === undefined ? !held : held?.generation === last.generation && held.state === goal;
+    if (!isSo) yield violation(`${named(last)} is completed, and the platform holds ${holds}`);
   }
-  const wanted = requested.at(-1)?.wanted;
-  if (wanted === undefined || !state) return;
+  const isOwn = effects.some(({ commandId, changed }) => commandId === last?.commandId && changed);
+  if (last && outcome === 'failed' && isStart(last) && isOwn && held?.generation === last.generation)
+    yield violation(`${named(last)} has failed and was not undone: the platform holds ${holds}`);
+  const asked = requested.at(-1)?.wanted;
+  if (asked === undefined || !state) return;
+  const wanted = stateWanted(asked);
   if (state.state !== wanted) yield violation(`it should be ${wanted}, and the database says ${state.state}`);
-  if (wanted === 'terminated' && held)
-    yield violation(`it should be gone, and the platform holds generation ${held.generation}`);
-  if (wanted === 'running' && held?.generation !== state.generation)
+  if (wanted === 'terminated' && held) yield violation(`it should be gone, and the platform holds ${holds}`);
+  const isThere = held?.generation === state.generation && held.state === wanted;
+  if (wanted !== 'terminated' && !isThere)
     yield violation(
-      `it should be running in generation ${state.generation}, and the platform holds ${held ? `generation ${held.generation}` : 'nothing'}`,
+      `it should be ${wanted} in generation ${state.generation}, and the platform holds ${holds}`,
     );
 }
+
+/** As what the platform holds a session after a command; after a stop it holds nothing. */
+const LEAVES: Readonly<Record<Accepted['action'], EventOf<'held'>['state'] | undefined>> = {
+  start_session: 'running',
+  hibernate_session: 'hibernated',
+  wake_session: 'running',
+  stop_session: undefined,
+};

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pgDatabase } from '@streamspace/control-plane/pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check } from './checker.js';
-import { collectFrom, unsettled } from './processes/collect.js';
+import { collect, unsettled } from './processes/collect.js';
 import { startDeafProxy, type DeafProxy } from './support/deaf-proxy.js';
 import { requirePgBouncer, startPgBouncer, type PgBouncer } from './support/pgbouncer.js';
 import { openPlane } from './support/plane.js';
@@ -90,7 +90,9 @@ async function run(fault: Fault, server: Postgres, place: { host: string; port: 
     REST_MS,
     () => 'not everything that was accepted is done',
   ).catch(() => undefined);
-  expect(check(await collectFrom(database, plane.effects, load.promised))).toEqual([]);
+  const { effects } = plane;
+  const history = await collect(database, { promised: load.promised, effects, held: await plane.held() });
+  expect(check(history)).toEqual([]);
 }
 
 describe.runIf(binaries)('a control plane whose database', () => {
@@ -99,6 +101,28 @@ describe.runIf(binaries)('a control plane whose database', () => {
     server = await startPostgres(binaries!);
   }, 60_000);
   afterAll(() => server[Symbol.asyncDispose](), 30_000);
+
+  it('changes what it said of a command is found out, whatever it says in the end', async () => {
+    const name = await server.createDatabase();
+    const { host, port, user } = server;
+    await using database = await pgDatabase({ host, port, user, database: name });
+    await using plane = await openPlane(database);
+    expect((await plane.request('POST', '/sessions', { id: 'one', template: 'desk' })).status).toBe(201);
+    const promised = [{ kind: 'requested', sessionId: 'one', wanted: 'running' }] as const;
+    await until(
+      async () => (await unsettled(database, promised)).commands === 0,
+      REST_MS,
+      () => 'the session does not run',
+    );
+    const found = async () => {
+      const { effects } = plane;
+      return check(await collect(database, { promised, effects, held: await plane.held() }));
+    };
+    expect(await found()).toEqual([]);
+    await database.query(`update agent_commands set status = 'failed', error_code = 'timeout'`);
+    await database.query(`update agent_commands set status = 'completed', error_code = null`);
+    expect((await found()).map(({ kind }) => kind)).toEqual(['contradicted']);
+  });
 
   for (const { name, of } of FAULTS)
     it(`${name} says so, keeps its agents and everything that it accepted, and is soon back`, () =>

@@ -80,7 +80,7 @@ async function main({ seeds, kills, simulate, seed, trace }: Options): Promise<v
     );
   }
   if (seeds > 0) await runProcesses({ first: seed, seeds, kills, tally });
-  for (const kind of ['reordered', 'stale', 'wrong_state'] as const)
+  for (const kind of VIOLATIONS.filter((one) => one !== 'lost' && one !== 'doubled'))
     if (tally.of(kind) > 0) print(`${tally.of(kind)} ${kind}`);
   print(`${simulate + seeds} schedules, ${tally.of('lost')} lost, ${tally.of('doubled')} doubled`);
   if (tally.failed > 0) process.exitCode = 1;
@@ -98,11 +98,13 @@ async function runProcesses(run: {
     throw new Error('schedules of real processes need PostgreSQL; or say --seeds 0');
   await using server = await startPostgres(binaries);
   // The other processes go with this one; the server would stay.
-  const interrupted = async (): Promise<never> => {
+  let leaving: Promise<never> | undefined;
+  const leave = async (): Promise<never> => {
     await server[Symbol.asyncDispose]();
     process.exit(130);
   };
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => void interrupted());
+  // A signal to the group comes here twice, the second time from npm: it must not cut the first one's work short.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => void (leaving ??= leave()));
   for (let seed = first; seed < first + seeds; seed++) {
     const startedAt = performance.now();
     try {

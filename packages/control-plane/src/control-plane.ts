@@ -52,7 +52,7 @@ export interface ControlPlaneOptions {
   maxSessionsPerUser?: number;
   /**
    * Whose sessions may go to agents that cannot keep sessions apart from each other and from the agent itself
-   * (`metadata.isolated` of their registration is `false`).
+   * (`metadata.isolated` of their registration is not `true`).
    *
    * @default 'admins'
    */

@@ -23,6 +23,10 @@ afterEach(async () => {
 
 async function addAgent(agentId = 'desk-1'): Promise<FakeAgent> {
   const key = await server.controlPlane.agents.issueKey(agentId);
+  const registration = { agentId, platform: 'local', metadata: { isolated: true } };
+  await new TestClient(server.url).send('POST', '/api/v1/agents/register', registration, {
+    'x-agent-api-key': key,
+  });
   const agent = await fakeAgent({ url: server.wsUrl, agentId, key });
   agents.push(agent);
   return agent;

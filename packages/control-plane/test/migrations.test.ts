@@ -7,6 +7,7 @@ import { migrate } from '../src/stores/migrate.js';
 import { MIGRATIONS } from '../src/stores/migrations/index.js';
 import { createStores } from '../src/stores/stores.js';
 import { storesSuite } from '../src/testing/index.js';
+import { alteredDumpsTests } from './support/altered-dumps.js';
 import { DUMPS, loadDump, tablesOf, type Dump } from './support/dumps.js';
 import { checkMigrated } from './support/migrated.js';
 import { requirePostgres, startPostgres, type Postgres } from './support/postgres.js';
@@ -204,6 +205,9 @@ describe.runIf(binaries)('migrating on PostgreSQL', () => {
   }, 30_000);
 
   migrationTests(open);
+  describe('what somebody changed before', () => {
+    alteredDumpsTests(open);
+  });
 
   it.each(DUMPS)('is done once to %s, by any number of migrators at once', async (dump) => {
     const name = await server.createDatabase();

@@ -23,15 +23,14 @@ afterEach(async () => {
 async function addAgent(
   options: Partial<Parameters<typeof fakeAgent>[0]> & { registration?: Record<string, unknown> } = {},
 ): Promise<FakeAgent> {
-  const { registration, agentId = 'desk-1', ...more } = options;
+  const { registration = { metadata: { isolated: true } }, agentId = 'desk-1', ...more } = options;
   const key = await server.controlPlane.agents.issueKey(agentId);
-  if (registration)
-    await new TestClient(server.url).send(
-      'POST',
-      '/api/v1/agents/register',
-      { agentId, platform: 'local', ...registration },
-      { 'x-agent-api-key': key },
-    );
+  await new TestClient(server.url).send(
+    'POST',
+    '/api/v1/agents/register',
+    { agentId, platform: 'local', ...registration },
+    { 'x-agent-api-key': key },
+  );
   return fakeAgent({ url: server.wsUrl, agentId, key, ...more });
 }
 

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const REQUEST_TIMEOUT_MS = 3_000;
 /** Pause before asking again, in ms. */
 const RETRY_MS = 50;
+/** How long something may be asked for that the session's state does not allow yet, in ms. */
+const STATE_LIMIT_MS = 60_000;
 
 export interface SessionView {
   readonly id: string;
@@ -56,10 +58,27 @@ export class Api {
     await this.#ask('POST', `/api/v1/sessions/${id}/stop`, {});
   }
 
-  async #ask<T>(method: string, path: string, body: unknown): Promise<T> {
+  /** Resolves when the session is to hibernate, or to wake; its state may not allow it yet. */
+  async change(id: string, action: 'hibernate' | 'wake'): Promise<void> {
+    const limit = performance.now() + STATE_LIMIT_MS;
+    await this.#ask('POST', `/api/v1/sessions/${id}/${action}`, {}, (code) => {
+      return code === 'session_state' && performance.now() < limit;
+    });
+  }
+
+  async #ask<T>(
+    method: string,
+    path: string,
+    body: unknown,
+    canPass: (code: string | undefined) => boolean = () => false,
+  ): Promise<T> {
     for (;;) {
       const answer = await this.#once(method, path, body);
       if (answer?.ok) return answer.body as T;
+      if (answer && canPass((answer.body as { code?: string }).code)) {
+        await sleep(RETRY_MS);
+        continue;
+      }
       // What it says no to, it says no to for ever.
       if (answer && answer.status < 500 && answer.status !== 429)
         throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);

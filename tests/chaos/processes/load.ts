@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../fuzz/random.js';
-import type { EventOf } from '../history.js';
+import type { EventOf, Wanted } from '../history.js';
 import type { Api } from './api.js';
 
 const CLIENTS = 6;
@@ -9,7 +9,15 @@ const THINKING_MS = 400;
 /** Sessions of one client at most. */
 const SESSIONS = 60;
 
-/** Clients that start and stop sessions until they are told to end, each its own; notes what they were promised. */
+/** What a client may ask for next, by what it asked for last. */
+const NEXT: Readonly<Record<Wanted, readonly Wanted[]>> = {
+  running: ['terminated', 'hibernated'],
+  hibernated: ['woken', 'woken', 'terminated'],
+  woken: ['terminated', 'hibernated'],
+  terminated: ['running'],
+};
+
+/** Clients that start, hibernate, wake and stop sessions until they are told to end, each its own; notes what they were promised. */
 export class Load {
   readonly promised: EventOf<'requested'>[] = [];
   #ending = false;
@@ -35,12 +43,26 @@ export class Load {
     for (let session = 0; session < SESSIONS && !this.#ending; session++) {
       const sessionId = `c${index}-${session}`;
       const changes = 1 + random.upTo(4);
+      let wanted: Wanted = 'terminated';
       for (let change = 0; change < changes; change++) {
-        const wanted = change % 2 === 0 ? 'running' : 'terminated';
-        await (wanted === 'running' ? this.#api.start(sessionId) : this.#api.stop(sessionId));
+        wanted = random.pick(NEXT[wanted]);
+        await this.#ask(sessionId, wanted);
         this.promised.push({ kind: 'requested', sessionId, wanted });
         await sleep(random.upTo(THINKING_MS));
       }
+    }
+  }
+
+  #ask(sessionId: string, wanted: Wanted): Promise<void> {
+    switch (wanted) {
+      case 'running':
+        return this.#api.start(sessionId);
+      case 'terminated':
+        return this.#api.stop(sessionId);
+      case 'hibernated':
+        return this.#api.change(sessionId, 'hibernate');
+      case 'woken':
+        return this.#api.change(sessionId, 'wake');
     }
   }
 }

@@ -5,8 +5,8 @@ import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError, type PlatformSession } from '@streamspace/agent-core';
 import { Random } from '../../fuzz/random.js';
-import type { EventOf } from '../history.js';
-import { lines, type PlatformRequest, type PlatformResponse } from './platform-wire.js';
+import type { EventOf, Timed } from '../history.js';
+import { lines, type ChangeMethod, type PlatformRequest, type PlatformResponse } from './platform-wire.js';
 
 const socketPath = process.env['CHAOS_SOCKET']!;
 const log = openSync(process.env['CHAOS_LOG']!, 'a');
@@ -18,38 +18,43 @@ const sessions = new Map<string, PlatformSession>();
 /** The end of the last call of each session: for one session they follow each other. */
 const tails = new Map<string, Promise<unknown>>();
 
-function write(effect: Omit<EventOf<'effect'>, 'kind'>): void {
-  writeSync(log, `${JSON.stringify({ kind: 'effect', ...effect })}\n`);
+type ChangeRequest = PlatformRequest & { method: ChangeMethod };
+
+function write({ method, sessionId, change }: ChangeRequest, changed: boolean): void {
+  const action = `${method}_session` as const;
+  const event: EventOf<'effect'> = { kind: 'effect', sessionId, action, ...change, changed };
+  writeSync(log, `${JSON.stringify({ at: Date.now(), event } satisfies Timed<EventOf<'effect'>>)}\n`);
   fsyncSync(log);
 }
 
-function carryOut(request: PlatformRequest & { method: 'start' | 'stop' }): unknown {
-  const { sessionId, change } = request;
+function carryOut(request: ChangeRequest): PlatformSession | null {
+  const { sessionId, change, method } = request;
   const held = sessions.get(sessionId);
   if (held && change.generation < held.generation)
     throw new PlatformError(
       'stale_generation',
       `held at generation ${held.generation}, not ${change.generation}`,
     );
-  if (request.method === 'stop') {
-    write({ sessionId, action: 'stop_session', ...change, changed: held !== undefined });
+  if (method === 'stop') {
+    write(request, held !== undefined);
     sessions.delete(sessionId);
     return null;
   }
-  if (held?.generation === change.generation) {
-    write({ sessionId, action: 'start_session', ...change, changed: false });
-    return held;
-  }
-  const session: PlatformSession = { sessionId, ...change, state: 'running' };
-  write({ sessionId, action: 'start_session', ...change, changed: true });
+  if (method !== 'start' && held?.generation !== change.generation)
+    throw new PlatformError(
+      'session_not_found',
+      `there is no session ${sessionId} of generation ${change.generation}`,
+    );
+  const state = method === 'hibernate' ? 'hibernated' : 'running';
+  const isSo = held?.generation === change.generation && held.state === state;
+  write(request, !isSo);
+  if (isSo) return held;
+  const session: PlatformSession = { sessionId, ...change, state };
   sessions.set(sessionId, session);
   return session;
 }
 
-async function change(
-  request: PlatformRequest & { method: 'start' | 'stop' },
-  isCancelled: () => boolean,
-): Promise<unknown> {
+async function change(request: ChangeRequest, isCancelled: () => boolean): Promise<unknown> {
   const before = tails.get(request.sessionId);
   const call = (async () => {
     await before;

@@ -1,10 +1,12 @@
 import type { Change } from '@streamspace/agent-core';
 
+export type ChangeMethod = 'start' | 'stop' | 'hibernate' | 'wake';
+
 /** How an agent asks the platform's process: a line of JSON each way, over a Unix socket. */
 export type PlatformRequest =
   | {
       readonly id: number;
-      readonly method: 'start' | 'stop';
+      readonly method: ChangeMethod;
       readonly sessionId: string;
       readonly change: Change;
     }

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../fuzz/random.js';
 import { check, type Violation } from '../checker.js';
 import { eventsOf } from '../history.js';
+import { logCommands } from '../support/command-log.js';
 import type { Postgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 import { Api } from './api.js';
-import { collect, unsettled } from './collect.js';
+import { collect, readEffects, unsettled } from './collect.js';
 import { Load } from './load.js';
 import { Stage } from './stage.js';
 
@@ -40,6 +41,8 @@ export async function runSchedule(server: Postgres, seed: number, kills: number)
   stage.startAgent();
   await stage.agentConnected();
 
+  await logCommands(stage.database);
+
   const load = new Load(api, seed);
   for (let kill = 0; kill < kills; kill++) {
     await sleep(random.upTo(LIFE_MS));
@@ -57,7 +60,11 @@ export async function runSchedule(server: Postgres, seed: number, kills: number)
   }
   await load.end();
   await heal(stage, load);
-  const history = await collect(stage.database, stage.logPath, load.promised);
+  const history = await collect(stage.database, {
+    promised: load.promised,
+    effects: await readEffects(stage.logPath),
+    held: await stage.held(),
+  });
   return {
     violations: check(history),
     commands: eventsOf(history, 'accepted').length,

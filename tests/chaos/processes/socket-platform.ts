@@ -37,21 +37,25 @@ export function socketPlatform(path: string): Platform {
       });
     });
   };
-  const refuse = async (): Promise<never> => {
-    throw new PlatformError('not_supported', 'this platform starts and stops');
-  };
+  const change =
+    (method: 'hibernate' | 'wake'): Platform['hibernate'] =>
+    async (sessionId, change, signal) =>
+      (await ask({ method, sessionId, change }, signal)) as PlatformSession;
   const list = async (signal: AbortSignal) => (await ask({ method: 'list' }, signal)) as PlatformSession[];
   return {
     name: 'local',
-    capabilities: { hibernate: false, survivesAgentRestart: true },
+    capabilities: { hibernate: true, survivesAgentRestart: true },
     start: async ({ sessionId }, change, signal) =>
       (await ask({ method: 'start', sessionId, change }, signal)) as PlatformSession,
     stop: async (sessionId, change, signal) =>
       void (await ask({ method: 'stop', sessionId, change }, signal)),
-    hibernate: refuse,
-    wake: refuse,
-    openStream: refuse,
+    hibernate: change('hibernate'),
+    wake: change('wake'),
+    openStream: async () => {
+      throw new PlatformError('connect_failed', 'sessions of this platform have no desktop');
+    },
     list,
     inspect: async (sessionId, signal) => (await list(signal)).find((one) => one.sessionId === sessionId),
+    close: async () => void socket.destroy(),
   };
 }

@@ -1,10 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PlatformSession } from '@streamspace/agent-core';
 import type { Database } from '@streamspace/control-plane';
 import { pgDatabase } from '@streamspace/control-plane/pg';
 import { Child } from '../support/child.js';
 import { freePort, type Postgres } from '../support/postgres.js';
+import { socketPlatform } from './socket-platform.js';
 
+/** How long the platform may take to say what it holds, in ms. */
+const LIST_LIMIT_MS = 10_000;
 /** How long a process may take until it is of use, in ms. Machines that test are busy. */
 const START_LIMIT_MS = 60_000;
 const AGENT_ID = 'agent-1';
@@ -88,6 +92,16 @@ export class Stage implements AsyncDisposable {
       CHAOS_API_KEY: this.#apiKey,
       CHAOS_SOCKET: this.#socket,
     });
+  }
+
+  /** What the platform says that it holds. */
+  async held(): Promise<PlatformSession[]> {
+    const platform = socketPlatform(this.#socket);
+    try {
+      return await platform.list(AbortSignal.timeout(LIST_LIMIT_MS));
+    } finally {
+      await platform.close?.();
+    }
   }
 
   /** Resolves when the agent that runs now is connected. */

@@ -6,8 +6,6 @@ const NEVER = new Promise<never>(() => {});
 
 /** Sessions outlive agents here. What an agent asked for is carried out even if it dies meanwhile. */
 export class SimPlatform {
-  /** What was carried out, oldest first. */
-  readonly log: EventOf<'effect'>[] = [];
   readonly #sessions = new Map<string, PlatformSession>();
   /** The end of the last call of each session. */
   readonly #tails = new Map<string, Promise<unknown>>();
@@ -16,6 +14,8 @@ export class SimPlatform {
     readonly clock: VirtualClock,
     /** How long the next call takes, in ms. */
     readonly latency: () => number,
+    /** Told what was carried out. */
+    readonly record: (event: EventOf<'effect'>) => void,
   ) {}
 
   get held(): PlatformSession[] {
@@ -87,6 +87,6 @@ export class SimPlatform {
   }
 
   #write(sessionId: string, action: EventOf<'effect'>['action'], change: Change, changed: boolean): void {
-    this.log.push({ kind: 'effect', sessionId, action, ...change, changed });
+    this.record({ kind: 'effect', sessionId, action, ...change, changed });
   }
 }

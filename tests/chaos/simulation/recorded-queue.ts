@@ -4,14 +4,15 @@ import { over } from './over.js';
 
 /** A command queue that writes down what becomes durable in it, and when. */
 export class RecordedQueue {
-  readonly events: HistoryEvent[] = [];
   /** The queue to use. */
   readonly queue: CommandQueue;
   readonly #open = new Map<string, NewCommand>();
   readonly #known = new Set<string>();
+  readonly #record: (event: HistoryEvent) => void;
   readonly #trace: (line: string) => void;
 
-  constructor(queue: CommandQueue, trace: (line: string) => void) {
+  constructor(queue: CommandQueue, record: (event: HistoryEvent) => void, trace: (line: string) => void) {
+    this.#record = record;
     this.#trace = trace;
     this.queue = over(queue, {
       enqueue: async (given) => {
@@ -53,13 +54,13 @@ export class RecordedQueue {
     this.#known.add(commandId);
     this.#open.set(commandId, command);
     this.#trace(`accepted ${commandId}, ${action}`);
-    this.events.push({ kind: 'accepted', commandId, sessionId, seq, generation, action, deadline });
+    this.#record({ kind: 'accepted', commandId, sessionId, seq, generation, action, deadline });
   }
 
   #ended(commandId: string, state: 'completed' | 'failed', code?: string): void {
     this.#open.delete(commandId);
     this.#trace(`${state} ${commandId} ${code ?? ''}`);
-    this.events.push({ kind: 'outcome', commandId, state, ...(code && { code }), at: Date.now() });
+    this.#record({ kind: 'outcome', commandId, state, ...(code && { code }), at: Date.now() });
   }
 
   async #look(queue: CommandQueue, sessionId: string, code: string): Promise<void> {

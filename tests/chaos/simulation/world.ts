@@ -8,7 +8,7 @@ import {
   type NewCommand,
 } from '@streamspace/hub';
 import { Random } from '../../fuzz/random.js';
-import type { History, HistoryEvent } from '../history.js';
+import { heldEvents, type History, type HistoryEvent } from '../history.js';
 import { overLink, type StatementFault } from './database.js';
 import { Network } from './network.js';
 import { SimPlatform } from './platform.js';
@@ -77,6 +77,7 @@ class World implements Disposable {
   readonly #ownership = memoryOwnership();
   readonly #sabotage: (queue: CommandQueue) => CommandQueue;
   readonly #trace: (line: string) => void;
+  readonly #history: HistoryEvent[] = [];
   #clients = 0;
   #controlPlane: { process: SimProcess; hub: AgentHub; commands: CommandQueue } | undefined;
   #agent: SimProcess | undefined;
@@ -93,9 +94,10 @@ class World implements Disposable {
     this.#clock = clock;
     this.#sabotage = sabotage;
     this.#trace = (line) => trace?.(`${Math.round(clock.now)} ms: ${line}`);
+    const record = (event: HistoryEvent): void => void this.#history.push(event);
     this.#network = new Network({ clock, latency: () => 1 + random.upTo(weather.networkMs) });
-    this.#platform = new SimPlatform(clock, () => random.upTo(weather.platformMs));
-    this.#queue = new RecordedQueue(memoryCommandQueue(), this.#trace);
+    this.#platform = new SimPlatform(clock, () => random.upTo(weather.platformMs), record);
+    this.#queue = new RecordedQueue(memoryCommandQueue(), record, this.#trace);
   }
 
   async run(): Promise<SimulationResult> {
@@ -113,12 +115,7 @@ class World implements Disposable {
     const healedAt = done() ? this.#clock.now : undefined;
     this.#kill(this.#agent);
     this.#kill(this.#controlPlane?.process);
-    const held = this.#platform.held.map(({ sessionId, generation }): HistoryEvent => ({
-      kind: 'held',
-      sessionId,
-      generation,
-    }));
-    return { history: [...this.#queue.events, ...this.#platform.log, ...held], healedAt };
+    return { history: [...this.#history, ...heldEvents(this.#platform.held)], healedAt };
   }
 
   [Symbol.dispose](): void {

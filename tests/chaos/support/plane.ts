@@ -1,9 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAgent } from '@streamspace/agent-core';
+import { createAgent, type PlatformSession } from '@streamspace/agent-core';
 import { createControlPlane, type ControlPlaneEvent, type Database } from '@streamspace/control-plane';
 import express from 'express';
-import type { EventOf } from '../history.js';
+import type { EventOf, Timed } from '../history.js';
+import { logCommands } from './command-log.js';
 import { recordingPlatform } from './recording-platform.js';
 import { until } from './until.js';
 
@@ -20,7 +21,9 @@ export interface Answer {
 export interface Plane extends AsyncDisposable {
   readonly events: readonly ControlPlaneEvent[];
   /** What the platform carried out. */
-  readonly effects: readonly EventOf<'effect'>[];
+  readonly effects: readonly Timed<EventOf<'effect'>>[];
+  /** What the platform holds. */
+  held(): Promise<PlatformSession[]>;
   request(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Epochs of the agent's connections that the hub holds. */
   epochs(): number[];
@@ -68,6 +71,7 @@ export async function openPlane(database: Database): Promise<Plane> {
   });
   token = setup.body.token!;
 
+  await logCommands(database);
   const { platform, log } = recordingPlatform();
   const stop = new AbortController();
   const running = createAgent({
@@ -85,6 +89,7 @@ export async function openPlane(database: Database): Promise<Plane> {
   return {
     events,
     effects: log,
+    held: () => platform.list(AbortSignal.timeout(5_000)),
     request,
     epochs: () => controlPlane.hub.agents().map(({ epoch }) => epoch),
     async [Symbol.asyncDispose]() {

@@ -1,11 +1,11 @@
 import type { Change, Platform } from '@streamspace/agent-core';
 import { memoryPlatform } from '@streamspace/agent-core/testing';
-import type { EventOf } from '../history.js';
+import type { EventOf, Timed } from '../history.js';
 
 /** A platform in memory that notes what it carried out. */
-export function recordingPlatform(): { platform: Platform; log: EventOf<'effect'>[] } {
+export function recordingPlatform(): { platform: Platform; log: Timed<EventOf<'effect'>>[] } {
   const memory = memoryPlatform();
-  const log: EventOf<'effect'>[] = [];
+  const log: Timed<EventOf<'effect'>>[] = [];
   const noted = async <T>(
     action: EventOf<'effect'>['action'],
     sessionId: string,
@@ -17,7 +17,7 @@ export function recordingPlatform(): { platform: Platform; log: EventOf<'effect'
     // Others may have had their effect meanwhile.
     const own = `${action === 'start_session' ? 'start' : 'stop'} ${sessionId}`;
     const changed = memory.effects.slice(length).includes(own);
-    log.push({ kind: 'effect', sessionId, action, ...change, changed });
+    log.push({ at: Date.now(), event: { kind: 'effect', sessionId, action, ...change, changed } });
     return result;
   };
   const platform: Platform = {

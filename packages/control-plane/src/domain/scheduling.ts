@@ -13,8 +13,10 @@ export interface AgentLoad {
   readonly status: 'online' | 'offline' | 'draining';
   /** 0 means unlimited. */
   readonly maxSessions: number;
-  /** Sessions that are to run there. */
+  /** Sessions that are to run there, or are there still. */
   readonly sessions: number;
+  /** How many of its free places are for sessions that wait already. @default 0 */
+  readonly promised?: number;
 }
 
 /** Where a session may go. */
@@ -53,6 +55,10 @@ export function obstacles(agent: AgentLoad, wanted: Placement): string[] {
   if (agent.status !== 'online') found.push(`it is ${agent.status}`);
   if (agent.maxSessions > 0 && agent.sessions >= agent.maxSessions)
     found.push(`it is full (${agent.sessions} of ${agent.maxSessions} sessions)`);
+  else if (agent.maxSessions > 0 && agent.sessions + (agent.promised ?? 0) >= agent.maxSessions)
+    found.push(
+      `its room is for sessions that wait already (${agent.sessions} of ${agent.maxSessions} sessions)`,
+    );
   return found;
 }
 

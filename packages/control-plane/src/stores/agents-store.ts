@@ -68,16 +68,21 @@ interface AgentRow extends Row {
   last_heartbeat: Date | null;
 }
 
-/** How many sessions are to run on agent `a`, or run there still. */
+/** How many sessions are to run on agent `a`, or are there still: a place is free once the agent has said so. */
 const SESSIONS_OF_AGENT = `
          (select count(*) from sessions s where s.agent_id = a.id and s.desired_state = 'running')
            + (select count(*) from sessions s
-               where s.agent_id = a.id and s.desired_state = 'hibernated' and s.state = 'running')`;
+               where s.agent_id = a.id and s.desired_state = 'hibernated' and s.state = 'running')
+           + (select count(*) from sessions s
+               where s.agent_id = a.id and s.is_ending and s.desired_state = 'terminated')`;
+
+/** Whether agent `a` keeps its sessions apart. Only if it said so: what did not say it is for administrators. */
+const IS_ISOLATED = `coalesce(a.metadata -> 'isolated' = 'true'::jsonb, false)`;
 
 /** Agents with how full they are; `$1` is how old a heartbeat may be, in ms, by the database's clock. */
 const AGENTS = `
   select a.agent_id, a.platform, a.region, a.capacity, a.pod_name, h.last_heartbeat, a.metadata -> 'labels' as labels,
-         coalesce(a.metadata ->> 'isolated', 'true') <> 'false' as is_isolated, a.status = 'online' as is_connected,
+         ${IS_ISOLATED} as is_isolated, a.status = 'online' as is_connected,
          coalesce(h.last_heartbeat > now() - $1 * interval '1 millisecond', false) as is_fresh,
          coalesce(h.status, 'online') as reported,
          ${SESSIONS_OF_AGENT} as sessions
@@ -134,7 +139,7 @@ export async function bestAgents(tx: Queryable, wanted: Placement, view: AgentsV
           and (a.pod_name = $2 or h.last_heartbeat > now() - $1 * interval '1 millisecond')
           and ($3::text is null or a.platform = $3) and ($4::text is null or a.region = $4)
           and coalesce(a.metadata -> 'labels', '{}') @> $5::jsonb
-          and ($6::boolean or coalesce(a.metadata ->> 'isolated', 'true') <> 'false')
+          and ($6::boolean or ${IS_ISOLATED})
         order by random() limit ${COMPARED}
      ), counted as materialized (
        select a.agent_id, a.most, ${SESSIONS_OF_AGENT} as sessions from able a
@@ -163,6 +168,32 @@ export async function lockAgent(
   // A statement of its own: it has to see what whoever held the lock has written.
   const { rows } = await tx.query<AgentRow>(`${AGENTS} where a.agent_id = $2`, [view.staleAfterMs, agentId]);
   return rows[0] && toAgent(rows[0], view.podName, view.heldAgents?.());
+}
+
+/** Among how many of the sessions that wait, the oldest, room is kept: younger ones take their chance. */
+const KEPT_FOR = 1_000;
+
+/**
+ * How many of the sessions that wait could go to this agent, `most` at most. They were there before whoever comes now;
+ * those that have waited for too long are to fail.
+ */
+export async function countWaitingFor(tx: Queryable, agentId: string, most: number): Promise<number> {
+  const { rows } = await tx.query<Row & { count: number }>(
+    `select count(*) from (
+       select 1 from agents a join (
+                select placement from sessions
+                 where agent_id is null and wait_until > now() and state = 'pending'
+                 order by created_at limit ${KEPT_FOR}
+              ) s
+           on coalesce(s.placement ->> 'platform', a.platform) = a.platform
+          and (s.placement ->> 'region' is null or s.placement ->> 'region' = a.region)
+          and coalesce(a.metadata -> 'labels', '{}') @> coalesce(s.placement -> 'labels', '{}')
+          and (coalesce(s.placement -> 'unisolated' <> 'false'::jsonb, true) or ${IS_ISOLATED})
+        where a.agent_id = $1 limit $2
+     ) as waiting`,
+    [agentId, most],
+  );
+  return rows[0]!.count;
 }
 
 export interface SqlAgentsStoreOptions extends AgentsView {

@@ -29,6 +29,7 @@ export async function expireDue(
     stillDue: ({ deadline }) => deadline <= now,
     failureOf: pastDeadline,
     undoDeadline: now + commandTimeoutMs,
+    leavesLocked: true,
   });
 }
 
@@ -69,12 +70,14 @@ interface GivingUp {
   failureOf(command: Command): Failure;
   /** Deadline of the commands that undo others, in ms since the epoch. */
   readonly undoDeadline: number;
+  /** What somebody else is writing is left to the next sweep, so that one session holds up no other. */
+  readonly leavesLocked?: boolean;
 }
 
 function giveUp(database: Database, commandIds: readonly string[], how: GivingUp): Promise<Command[]> {
   return retryConflicts(() =>
     database.transaction(async (tx) => {
-      const due = (await lockOpen(tx, commandIds)).filter((command) => how.stillDue(command));
+      const due = (await lockOpen(tx, commandIds, how)).filter((command) => how.stillDue(command));
       if (due.length === 0) return [];
       await writeReports(
         tx,
@@ -147,20 +150,26 @@ function oneOfEachSession(commands: readonly NewCommand[]): NewCommand[][] {
 }
 
 /** Those that are open; their sessions' rows and their own are locked. */
-async function lockOpen(tx: Queryable, commandIds: readonly string[]): Promise<Command[]> {
-  const ids = [toJsonText(commandIds)];
-  await tx.query(
-    `select 1 from sessions
+async function lockOpen(
+  tx: Queryable,
+  commandIds: readonly string[],
+  { leavesLocked }: GivingUp,
+): Promise<Command[]> {
+  const ids = toJsonText(commandIds);
+  const skip = leavesLocked === true ? ' skip locked' : '';
+  const sessions = await tx.query<{ id: string }>(
+    `select id from sessions
       where id in (select session_id from agent_commands
                     where command_id in (select json_array_elements_text($1::json)))
-      order by id for no key update`,
-    ids,
+      order by id for no key update${skip}`,
+    [ids],
   );
   const { rows } = await tx.query<CommandRow>(
     `select ${COMMAND_COLUMNS} from agent_commands c join agents a on a.id = c.agent_id
       where c.command_id in (select json_array_elements_text($1::json)) and c.status in ${OPEN}
-      order by c.command_id for update of c`,
-    ids,
+        and c.session_id in (select json_array_elements_text($2::json))
+      order by c.command_id for update of c${skip}`,
+    [ids, toJsonText(sessions.rows.map(({ id }) => id))],
   );
   return rows.map(toCommand);
 }

@@ -47,7 +47,8 @@ const SLEEP_ON = `,
 
 /**
  * Gives each command its session's next number and writes it; one command of a session at a time. Those known already,
- * or without a session or an agent, are left out. Planning is a good part of a small statement's time, so what only
+ * or without a session or an agent, are left out; what becomes known meanwhile costs its session a number, of which only
+ * the order counts. Planning is a good part of a small statement's time, so what only
  * stops or several commands need is there for them alone.
  */
 export const enqueueStatement = ({ hasStops, isOne }: { hasStops: boolean; isOne: boolean }): string => `
@@ -66,6 +67,7 @@ export const enqueueStatement = ({ hasStops, isOne }: { hasStops: boolean; isOne
   insert into agent_commands
     (command_id, agent_id, session_id, seq, generation, command_type, command_data, deadline)
   select command_id, agent, session_id, seq, generation, action, payload, deadline from numbered
+  on conflict (command_id) do nothing
   returning command_id, seq`;
 
 /**
@@ -121,7 +123,10 @@ export const WAITING = `
            and c.sent_epoch = q.epoch and c.sent_at < now() - $2 * interval '1 millisecond'
            and (c.acked_at is null or c.acked_at < c.sent_at))`;
 
-/** Takes back what was handed out under this epoch, but for what is held. */
+/**
+ * Takes back what was handed out under this epoch, but for what is held. The agent may have it all the same: it stays
+ * `sent`, with its attempt, so that a stop goes behind it and giving it up undoes it.
+ */
 export const RECALL = `
   with lost as materialized (
     select c.command_id
@@ -131,7 +136,7 @@ export const RECALL = `
        and c.command_id not in (select json_array_elements_text($3::json))
      order by c.command_id for update of c
   )
-  update agent_commands c set sent_epoch = null, retry_count = greatest(c.retry_count - 1, 0)
+  update agent_commands c set sent_epoch = null
     from lost l where c.command_id = l.command_id and c.status in ${OPEN} and c.sent_epoch = $2`;
 
 /** The agent has these under way: they count as handed out under its epoch, and as acknowledged. */

@@ -53,6 +53,6 @@ export async function readSession(on: Queryable, id: string): Promise<SessionRow
 
 /** Locks the session's row until the end of the transaction, and reads it as it is then. */
 export async function lockSession(tx: Queryable, id: string): Promise<SessionRow | undefined> {
-  await tx.query('select 1 from sessions where id = $1 for update', [id]);
+  await tx.query('select 1 from sessions where id = $1 for no key update', [id]);
   return readSession(tx, id);
 }

@@ -2,7 +2,7 @@ import { Refusal } from '../domain/errors.js';
 import { noAgents, obstacles } from '../domain/scheduling.js';
 import type { Session } from '../domain/session.js';
 import { lockAgent, type AgentsView } from './agents-store.js';
-import { insertCommand, newCommandId } from './commands.js';
+import { insertCommand, newCommandId, OPEN } from './commands.js';
 import type { Queryable } from './database.js';
 import { lockSession, readSession, toSession, type SessionRow } from './session-rows.js';
 import { startPayload } from './start-payload.js';
@@ -15,9 +15,24 @@ async function changed(tx: Queryable, id: string): Promise<Session | undefined> 
 /** What another agent is told about session `$1` is its own affair. */
 const OF_ITS_AGENT = 'agent_id = (select agent_id from sessions where id = $1)';
 
+async function isAnyCommand(tx: Queryable, id: string, condition: string): Promise<boolean> {
+  const { rows } = await tx.query(
+    `select 1 from agent_commands where session_id = $1 and ${OF_ITS_AGENT} and ${condition} limit 1`,
+    [id],
+  );
+  return rows.length > 0;
+}
+
+/** Also those that were recalled. */
+const WAS_SENT = '(sent_at is not null or retry_count > 0)';
+const IS_OPEN_STOP = `command_type = 'stop_session' and status in ${OPEN}`;
+
+/** What is `terminating` without a stop on its way is stopped again; until that is done, it goes on saying what failed. */
 export async function stopSession(tx: Queryable, id: string, deadline: number): Promise<Session | undefined> {
   const row = await lockSession(tx, id);
-  if (!row || row.state === 'terminated' || row.state === 'terminating') return row && toSession(row);
+  if (!row || row.state === 'terminated') return row && toSession(row);
+  const isAgain = row.state === 'terminating';
+  if (isAgain && (await isAnyCommand(tx, id, IS_OPEN_STOP))) return toSession(row);
   // A start that nobody has seen need not be undone.
   await tx.query(
     `update agent_commands
@@ -25,18 +40,18 @@ export async function stopSession(tx: Queryable, id: string, deadline: number): 
       where session_id = $1 and status = 'pending' and ${OF_ITS_AGENT}`,
     [id],
   );
-  const { rows } = await tx.query(
-    `select 1 from agent_commands where session_id = $1 and retry_count > 0 and ${OF_ITS_AGENT} limit 1`,
-    [id],
-  );
-  const hasRun = row.state === 'running' || row.state === 'hibernated';
+  const hasRun = isAgain || row.state === 'running' || row.state === 'hibernated';
   // What an earlier version made is not ours to end.
-  const wasSeen = (rows.length > 0 || hasRun) && row.agent !== null && row.desired_state !== 'external';
-  await tx.query(
-    `update sessions set state = $2, desired_state = 'terminated', error_code = null, error_message = null,
-            wait_until = null, updated_at = now() where id = $1`,
-    [id, wasSeen ? 'terminating' : 'terminated'],
-  );
+  const wasSeen =
+    (hasRun || (await isAnyCommand(tx, id, WAS_SENT))) &&
+    row.agent !== null &&
+    row.desired_state !== 'external';
+  if (!(isAgain && wasSeen))
+    await tx.query(
+      `update sessions set state = $2, desired_state = 'terminated', error_code = null, error_message = null,
+              wait_until = null, updated_at = now() where id = $1`,
+      [id, wasSeen ? 'terminating' : 'terminated'],
+    );
   if (wasSeen)
     await insertCommand(tx, {
       commandId: newCommandId(),

@@ -2,7 +2,7 @@ import type { NewSession } from '../domain/ports.js';
 import { Refusal } from '../domain/errors.js';
 import { noAgents, obstacles, rankAgents, type AgentLoad, type Placement } from '../domain/scheduling.js';
 import type { Session } from '../domain/session.js';
-import { bestAgents, lockAgent, readAgents, type AgentsView } from './agents-store.js';
+import { bestAgents, countWaitingFor, lockAgent, readAgents, type AgentsView } from './agents-store.js';
 import { insertCommand, newCommandId } from './commands.js';
 import type { Queryable } from './database.js';
 import { lockSession, readSession, toSession, type SessionRow } from './session-rows.js';
@@ -23,10 +23,12 @@ export async function createSession(
   const before = await lockSession(tx, request.id);
   if (before && !(hasEnded(before) && isSame(before, request))) return existing(before, request);
   await checkQuota(tx, request);
-  const agent = await reserve(tx, request, view, before?.agent).catch((error: unknown) => {
-    if (isNoAgents(error) && (request.waitMs ?? 0) > 0) return undefined;
-    throw error;
-  });
+  const agent = await reserve(tx, request, { view, isNew: true, former: before?.agent ?? null }).catch(
+    (error: unknown) => {
+      if (isNoAgents(error) && (request.waitMs ?? 0) > 0) return undefined;
+      throw error;
+    },
+  );
   const made = before ? await remake(tx, request, agent) : await insert(tx, request, agent);
   const row = await readSession(tx, request.id);
   if (!row) throw new Error(`session ${request.id} was written and is not there`);
@@ -53,13 +55,16 @@ const isSame = (row: SessionRow, request: NewSession): boolean =>
 const isNoAgents = (error: unknown): error is Refusal =>
   error instanceof Refusal && error.code === 'no_agents_available';
 
-/** Counts with the user's row locked, so that many creations at once cannot each see room for one more. */
+/**
+ * Counts with the user's row locked, so that many creations at once cannot each see room for one more. What could not be
+ * stopped is not its user's doing.
+ */
 async function checkQuota(tx: Queryable, { quota = 0, userId }: NewSession): Promise<void> {
   if (quota === 0) return;
   await tx.query('select 1 from users where id = $1 for no key update', [userId]);
   const { rows } = await tx.query<{ count: number }>(
     `select count(*) from sessions where user_id = $1 and state not in ('terminated', 'failed')
-        and desired_state <> 'external'`,
+        and not (state = 'terminating' and error_code is not null) and desired_state <> 'external'`,
     [userId],
   );
   const count = rows[0]!.count;
@@ -131,32 +136,57 @@ async function insertStart(tx: Queryable, row: SessionRow, agentId: string, dead
   });
 }
 
+interface Reservation {
+  view: AgentsView;
+  /** Comes now, and leaves room to those that wait already. */
+  isNew: boolean;
+  /** The agent where it was before, and where its home is. */
+  former: string | null;
+}
+
 /**
- * Takes the best agent that still has room once nobody else can place a session on it; where a session was before is
- * where its home is.
+ * Takes the best agent that still has room once nobody else can place a session on it. An agent that turns out to have
+ * none is unlocked again: who holds one agent waits for no other, so that no two placements wait for each other.
  *
  * @throws Refusal `no_agents_available`
  */
 async function reserve(
   tx: Queryable,
   wanted: Placement,
-  view: AgentsView,
-  former: string | null = null,
+  { view, isNew, former }: Reservation,
 ): Promise<AgentLoad> {
+  const locked = new Map<string, AgentLoad>();
+  const take = async (agentId: string): Promise<AgentLoad | undefined> => {
+    const agent = await lockAgent(tx, agentId, view);
+    const judged = agent && isNew ? await withPromises(tx, agent, wanted) : agent;
+    if (judged && obstacles(judged, wanted).length === 0) return judged;
+    await tx.query('rollback to savepoint before_agent');
+    if (judged) locked.set(agentId, judged);
+    return undefined;
+  };
+  await tx.query('savepoint before_agent');
   const best = await bestAgents(tx, wanted, view);
   for (const agentId of former === null ? best : [former, ...best.filter((id) => id !== former)]) {
-    const agent = await lockAgent(tx, agentId, view);
-    if (agent && obstacles(agent, wanted).length === 0) return agent;
+    const agent = await take(agentId);
+    if (agent) return agent;
   }
   // Those were filled meanwhile, or there is none: then each is looked at.
   const agents = await readAgents(tx, view);
-  const seen = new Map<string, AgentLoad>(agents.map((agent) => [agent.agentId, agent]));
   for (const candidate of rankAgents(agents, wanted)) {
-    const agent = await lockAgent(tx, candidate.agentId, view);
-    if (agent && obstacles(agent, wanted).length === 0) return agent;
-    if (agent) seen.set(agent.agentId, agent);
+    const agent = await take(candidate.agentId);
+    if (agent) return agent;
   }
-  throw noAgents([...seen.values()], wanted);
+  throw noAgents(
+    agents.map((agent) => locked.get(agent.agentId) ?? agent),
+    wanted,
+  );
+}
+
+/** The agent with how much of its room is for sessions that wait; counted only where it could be taken otherwise. */
+async function withPromises(tx: Queryable, agent: AgentLoad, wanted: Placement): Promise<AgentLoad> {
+  if (agent.maxSessions === 0 || obstacles(agent, wanted).length > 0) return agent;
+  const room = agent.maxSessions - agent.sessions;
+  return { ...agent, promised: await countWaitingFor(tx, agent.agentId, room) };
 }
 
 /**
@@ -170,7 +200,7 @@ export async function placeOne(
   const row = await lockSession(tx, id);
   if (!row?.is_waiting) return undefined;
   try {
-    const agent = await reserve(tx, row.placement, view);
+    const agent = await reserve(tx, row.placement, { view, isNew: false, former: null });
     await tx.query(
       `update sessions set agent_id = (select id from agents where agent_id = $2), platform = $3, wait_until = null,
               updated_at = now() where id = $1`,

@@ -65,7 +65,7 @@ interface JudgedRow extends Row {
 
 /** Locks the session and returns it, if what was judged still holds and no command is on its way to that agent. */
 async function lockJudged(tx: Queryable, judged: Judged): Promise<JudgedRow | undefined> {
-  await tx.query('select 1 from sessions where id = $1 for update', [judged.sessionId]);
+  await tx.query('select 1 from sessions where id = $1 for no key update', [judged.sessionId]);
   const { rows } = await tx.query<JudgedRow>(
     `select s.template, s.manifest, u.username, s.desired_state, s.state, s.agent_id is not distinct from a.id as here
        from sessions s join users u on u.id = s.user_id, agents a

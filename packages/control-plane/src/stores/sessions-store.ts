@@ -1,8 +1,6 @@
 import type { Judged, SessionStore } from '../domain/ports.js';
-import { rankAgents, type Placement } from '../domain/scheduling.js';
-import type { Session } from '../domain/session.js';
-import { readAgents, type AgentsView } from './agents-store.js';
-import type { Database, Queryable, Row } from './database.js';
+import type { AgentsView } from './agents-store.js';
+import type { Database, Queryable } from './database.js';
 import { retryConflicts } from './retry.js';
 import { readSession, SESSIONS, toSession, type SessionRow } from './session-rows.js';
 import { hibernateSession, stopSession, wakeSession } from './sessions-change.js';
@@ -16,6 +14,7 @@ import {
   restart,
   stopHeld,
 } from './sessions-reconcile.js';
+import { waitingRounds } from './sessions-waiting.js';
 
 export interface SqlSessionStoreOptions extends AgentsView {
   database: Database;
@@ -25,8 +24,6 @@ export interface SqlSessionStoreOptions extends AgentsView {
 
 /** How many sessions one listing returns at most, the newest. */
 const LIST_LIMIT = 1_000;
-/** How many of the sessions that wait are looked at in one round, the oldest. */
-const WAITING_LIMIT = 200;
 
 export function sqlSessionStore(options: SqlSessionStoreOptions): SessionStore {
   const { database, commandTimeoutMs } = options;
@@ -38,23 +35,7 @@ export function sqlSessionStore(options: SqlSessionStoreOptions): SessionStore {
   return {
     create: (request) => transaction((tx) => createSession(tx, request, placing())),
 
-    async placeWaiting() {
-      const { rows } = await database.query<Row & { id: string; placement: Placement; is_overdue: boolean }>(
-        `select id, placement, wait_until <= now() as is_overdue from sessions
-          where agent_id is null and wait_until is not null and state = 'pending'
-          order by created_at limit ${WAITING_LIMIT}`,
-      );
-      if (rows.length === 0) return [];
-      const agents = await readAgents(database, options);
-      const changed: Session[] = [];
-      for (const { id, placement, is_overdue } of rows) {
-        // Looked at without a lock first: as a rule nobody can take it, and nothing need be locked to know that.
-        if (!is_overdue && rankAgents(agents, placement).length === 0) continue;
-        const session = await transaction((tx) => placeOne(tx, id, placing()));
-        if (session) changed.push(session);
-      }
-      return changed;
-    },
+    placeWaiting: waitingRounds(options, (id) => transaction((tx) => placeOne(tx, id, placing()))),
 
     async find(id) {
       const row = await readSession(database, id);

@@ -46,9 +46,10 @@ export function hibernationSuite({ describe, it }: TestRunner, fixtures: () => P
       assert.deepEqual(rows, [{ state, desired_state: desired, error_code: code, silent: code === null }]);
     };
     const judged = () => ({ sessionId: id, agentId: agent.agentId, epoch, generation: 1 });
+    const recall = () => on.commands.recall(agent.agentId, epoch, []);
     const expire = () => on.commands.expire(Date.now() + 61_000);
     await complete(await take('start_session'));
-    return { on, id, agent, claim, take, complete, fail, reconnect, hibernated, is, judged, expire };
+    return { on, id, agent, claim, take, complete, fail, reconnect, hibernated, is, judged, recall, expire };
   };
 
   describe('a wake', () => {
@@ -165,6 +166,28 @@ export function hibernationSuite({ describe, it }: TestRunner, fixtures: () => P
       await take('stop_session');
     });
 
+    it('that was recalled is carried out before a stop, and hibernated again when it is given up', async () => {
+      for (const ending of ['stop', 'expire']) {
+        const { on, id, claim, take, complete, hibernated, is, recall, expire } = await setUp();
+        await hibernated();
+        await on.sessions.wake(id);
+        await take('wake_session');
+        await recall();
+        if (ending === 'stop') {
+          await on.sessions.stop(id);
+          await complete(await take('wake_session'));
+          await is('terminating', 'terminated');
+          await complete(await take('stop_session'));
+          await is('terminated', 'terminated');
+        } else {
+          await expire();
+          await is('hibernated', 'hibernated', 'deadline_exceeded');
+          await complete(await take('hibernate_session'));
+        }
+        assert.deepEqual(await claim(), []);
+      }
+    });
+
     it('that its user takes back with a stop ends the session', async () => {
       const { on, id, take, complete, hibernated, is } = await setUp();
       await hibernated();
@@ -207,6 +230,19 @@ export function hibernationSuite({ describe, it }: TestRunner, fixtures: () => P
       await on.sessions.hibernate(id);
       await fail(await take('hibernate_session'), 'session_not_found');
       await is('failed', 'terminated', 'session_not_found');
+    });
+
+    it('that was recalled is carried out before a stop', async () => {
+      const { on, id, claim, take, complete, is, recall } = await setUp();
+      await on.sessions.hibernate(id);
+      await take('hibernate_session');
+      await recall();
+      await on.sessions.stop(id);
+      await complete(await take('hibernate_session'));
+      await is('terminating', 'terminated');
+      await complete(await take('stop_session'));
+      await is('terminated', 'terminated');
+      assert.deepEqual(await claim(), []);
     });
 
     it('that fails after the session was stopped changes nothing', async () => {

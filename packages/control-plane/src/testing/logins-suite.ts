@@ -124,7 +124,7 @@ export function loginsSuite({ describe, it }: TestRunner, fixtures: () => Promis
         platform: 'docker',
         region: 'here',
         labels: {},
-        isIsolated: true,
+        isIsolated: false,
         status: 'offline',
         maxSessions: 4,
         sessions: 0,

@@ -96,6 +96,22 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
       assert.equal((await on.sessions.find(id))?.state, 'terminated');
     });
 
+    it('stops what could not be stopped while the agent was away', async () => {
+      const { on, id, agent, judged, claim } = await setUp();
+      await on.sessions.stop(id);
+      await on.commands.expire(Date.now() + 61_000);
+      const [held] = await on.sessions.heldBy(agent.agentId, []);
+      assert.deepEqual(
+        [held?.id, held?.state, held?.desired, held?.busy],
+        [id, 'terminating', 'terminated', false],
+      );
+      assert.equal(await on.sessions.stopHeld(judged, 1), true);
+      const [stop] = await claim();
+      assert.equal(stop?.action, 'stop_session');
+      await on.commands.finish(stop.commandId, agent.agentId, { state: 'completed' });
+      assert.equal((await on.sessions.find(id))?.state, 'terminated');
+    });
+
     it('stops what the agent holds though it should not, with a generation that the agent takes', async () => {
       const { on, judged, claim } = await setUp();
       assert.equal(await on.sessions.stopHeld(judged, 1), false);

@@ -166,6 +166,66 @@ export function sessionsSuite({ describe, it }: TestRunner, fixtures: () => Prom
       assert.deepEqual(await claim(), []);
     });
 
+    it('are stopped after their start when that was recalled, which the agent may have all the same', async () => {
+      const { on, agent, request, state, claim } = await setUp();
+      const { id } = await on.createSession(request);
+      await claim();
+      await on.commands.recall(agent.agentId, agent.epoch, []);
+      assert.equal((await on.sessions.stop(id))?.state, 'terminating');
+      for (const action of ['start_session', 'stop_session']) {
+        const [command, ...more] = await claim();
+        assert.equal(more.length, 0);
+        assert.equal(command?.action, action);
+        await on.commands.finish(command.commandId, agent.agentId, { state: 'completed' }, agent.epoch);
+      }
+      assert.equal(await state(id), 'terminated');
+      assert.deepEqual(await claim(), []);
+    });
+
+    it('say why they could not be stopped, count no more, and are stopped anew when that is asked for', async () => {
+      const { on, user, agent, request, claim } = await setUp();
+      const { id } = await on.createSession(request);
+      const one = () => on.request({ userId: user.id, platform: agent.platform, quota: 1 });
+      const [start] = await claim();
+      await on.commands.finish(start!.commandId, agent.agentId, { state: 'completed' });
+      await on.sessions.stop(id);
+      await assert.rejects(on.sessions.create(one()), refusedWith('quota_exceeded'));
+      const is = async (code: string) => {
+        const session = await on.sessions.find(id);
+        assert.equal(session?.state, 'terminating');
+        assert.equal(session.error?.code, code);
+      };
+      await on.commands.expire(Date.now() + 61_000);
+      await is('agent_unavailable');
+      for (const code of ['it_hangs', 'it_hangs_on']) {
+        await Promise.all([on.sessions.stop(id), on.sessions.stop(id)]);
+        const [stop, ...more] = await claim();
+        assert.equal(more.length, 0);
+        assert.equal(stop?.action, 'stop_session');
+        assert.equal((await on.sessions.stop(id))?.state, 'terminating');
+        await on.commands.finish(stop.commandId, agent.agentId, { state: 'failed', error: 'No.', code });
+        assert.deepEqual(await claim(), []);
+        await is(code);
+      }
+      assert.ok((await on.sessions.create(one())).created);
+      await claim();
+      await on.sessions.stop(id);
+      const [stop] = await claim();
+      await on.commands.finish(stop!.commandId, agent.agentId, { state: 'completed' });
+      const ended = await on.sessions.find(id);
+      assert.equal(ended?.state, 'terminated');
+      assert.equal(ended.error, null);
+    });
+
+    it('end when they cannot be stopped because their agent is no more', async () => {
+      const { on, agent, request, claim } = await setUp();
+      const { id } = await on.createSession(request);
+      await claim();
+      assert.equal((await on.sessions.stop(id))?.state, 'terminating');
+      await on.database.query('delete from agents where agent_id = $1', [agent.agentId]);
+      assert.equal((await on.sessions.stop(id))?.state, 'terminated');
+    });
+
     it('can be stopped twice with one command', async () => {
       const { on, agent, request, claim } = await setUp();
       const { id } = await on.createSession(request);

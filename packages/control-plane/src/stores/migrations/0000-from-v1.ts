@@ -30,24 +30,38 @@ export const fromV1: Migration = {
   version: '0000_from_v1',
   sql: `
 do $adopt$
-declare name text;
+declare
+  name text;
+  restore text[] := '{}';
 begin
   if exists (select 1 from schema_migrations where version = '${first.version}')
-     or (to_regclass('sessions') is null and to_regclass('agents') is null and to_regclass('agent_commands') is null)
+     or (to_regclass('sessions') is null and to_regclass('agents') is null and to_regclass('agent_commands') is null
+         and to_regclass('users') is null)
   then return; end if;
 
   execute $tools$ ${TOOLS} ${PEOPLE_AND_AGENTS} ${SESSIONS} ${COMMANDS} ${KEPT} $tools$;
-  if to_regclass('sessions') is not null and not (
-       streamspace_v1_has('sessions', 'id') and (
-         streamspace_v1_has('sessions', 'status') or streamspace_v1_has('sessions', 'state')
-         or streamspace_v1_has('sessions', 'template') or streamspace_v1_has('sessions', 'template_name')
-         or streamspace_v1_has('sessions', 'platform_metadata')))
+  perform streamspace_v1_expect('sessions', 'id', 'status|state|template|template_name|platform_metadata');
+  perform streamspace_v1_expect('users', 'id', 'username|email', 'role|password_hash|full_name');
+  if streamspace_v1_type('users', 'id') not in ('uuid', 'text', 'character varying', 'character')
+     and not exists (select 1 from pg_constraint
+                      where contype = 'f' and conrelid = to_regclass('sessions') and confrelid = to_regclass('users'))
   then
-    raise exception 'The table sessions in this database is not of StreamSpace. Give it a database, or a schema, of its own.';
+    raise exception 'The table users in this database is not of StreamSpace: its ids are of the type %, and no table sessions refers to them. Give StreamSpace a database, or a schema, of its own.',
+      streamspace_v1_type('users', 'id');
   end if;
+  perform streamspace_v1_expect('agents', 'id', 'agent_id', 'platform|capacity');
+  perform streamspace_v1_expect('agent_commands', 'id|command_id', 'agent_id', 'command_type|action');
+  perform streamspace_v1_expect('platform_controllers', 'controller_type', 'name');
+  perform streamspace_v1_expect('redis_agent_connections', 'agent_id', 'pod_id');
+  perform streamspace_v1_expect('leader_election_leases', 'lease_name');
+  -- Nothing may be left to do at the end: a table with checks to come cannot be altered.
+  set constraints all immediate;
+  foreach name in array array['users', 'agents', 'sessions', 'agent_commands'] loop
+    restore := restore || streamspace_v1_quiet(name);
+  end loop;
 
   foreach name in array array[${SET_ASIDE.map((table) => `'${table}'`).join(', ')}] loop
-    if to_regclass(name) is not null then execute format('alter table %I rename to %I', name, 'v1_' || name); end if;
+    if to_regclass(name) is not null then execute format('alter table %I rename to %I', name, streamspace_v1_free('v1_' || name)); end if;
   end loop;
   foreach name in array array['schema_migrations', 'platform_controllers', 'redis_agent_connections', 'leader_election_leases'] loop
     if to_regclass(name) is not null then perform streamspace_v1_loosen(name); end if;
@@ -60,6 +74,7 @@ begin
   execute $first$ ${firstBesidesWhatIsThere} $first$;
   perform streamspace_v1_sessions_owners();
   perform streamspace_v1_commands_references();
+  foreach name in array restore loop execute name; end loop;
   insert into schema_migrations (version) values ('${first.version}');
   execute $drop$ ${DROP_COMMANDS} ${DROP_SESSIONS} ${DROP_PEOPLE_AND_AGENTS} ${DROP_TOOLS} $drop$;
 end $adopt$;

@@ -5,6 +5,7 @@ import { names } from './0002-names.js';
 import { timeline } from './0003-timeline.js';
 import { placement } from './0004-placement.js';
 import { takeoversAndDueCommands } from './0005-takeovers-and-due-commands.js';
+import { endingSessions } from './0006-ending-sessions.js';
 
 /**
  * Every change of the schema, in order. Released ones never change; they only ever add. The number of the one that takes
@@ -17,4 +18,5 @@ export const MIGRATIONS: readonly Migration[] = [
   timeline,
   placement,
   takeoversAndDueCommands,
+  endingSessions,
 ];

@@ -1,6 +1,6 @@
 export interface Migration {
   /** Sorts after all earlier ones. */
   readonly version: string;
-  /** Statements without parameters. */
+  /** Statements without parameters. `schema_migrations` in them stands for whichever table holds the list. */
   readonly sql: string;
 }

@@ -10,7 +10,10 @@ begin
   perform streamspace_v1_rekey('sessions', 'id', 'text', '%I::text');
   alter table sessions alter column id set default gen_random_uuid()::text;
 
-  alter table sessions add column streamspace_v1_owner text;
+  perform streamspace_v1_unique('sessions', 'id', 'sessions_id_key');
+
+  -- Owners are found at the end: by an id, by a name in its place, or by a name in a column of its own.
+  alter table sessions add column streamspace_v1_owner text, add column streamspace_v1_owner_name text;
   if streamspace_v1_has('sessions', 'user_id') then
     if streamspace_v1_type('sessions', 'user_id') <> 'uuid' then
       update sessions set streamspace_v1_owner = user_id::text;
@@ -19,11 +22,12 @@ begin
     end if;
   else
     alter table sessions add column user_id uuid;
-    if streamspace_v1_has('sessions', 'user') then
-      update sessions set streamspace_v1_owner = "user"::text;
-    elsif streamspace_v1_has('sessions', 'username') then
-      update sessions set streamspace_v1_owner = username::text;
-    end if;
+  end if;
+  if streamspace_v1_has('sessions', 'user') then
+    update sessions set streamspace_v1_owner_name = nullif(btrim("user"::text), '');
+  end if;
+  if streamspace_v1_has('sessions', 'username') then
+    update sessions set streamspace_v1_owner_name = coalesce(streamspace_v1_owner_name, nullif(btrim(username::text), ''));
   end if;
 
   perform streamspace_v1_column('sessions', 'template', 'text');
@@ -33,10 +37,10 @@ begin
   perform streamspace_v1_column('sessions', 'template', 'text', '''unknown''', true);
   perform streamspace_v1_column('sessions', 'manifest', 'jsonb', '''{}''', true);
   perform streamspace_v1_column('sessions', 'error_code', 'text');
-  perform streamspace_v1_column('sessions', 'error_message', 'text');
+  perform streamspace_v1_column('sessions', 'error_message', 'text', null, false, 1000000);
 
-  perform streamspace_v1_column('sessions', 'state', 'text');
-  perform streamspace_v1_column('sessions', 'status', 'text');
+  perform streamspace_v1_column('sessions', 'state', 'text', null, false, 32);
+  perform streamspace_v1_column('sessions', 'status', 'text', null, false, 32);
   alter table sessions alter column state drop default, alter column status drop default;
   update sessions
      set error_code = 'v1_state_unknown',
@@ -49,6 +53,7 @@ begin
 
   perform streamspace_v1_column('sessions', 'desired_state', 'text', '''external''', true);
   if streamspace_v1_type('sessions', 'agent_id') <> 'uuid' then
+    if streamspace_v1_has('sessions', 'v1_agent_id') then perform streamspace_v1_aside('sessions', 'v1_agent_id'); end if;
     alter table sessions rename column agent_id to v1_agent_id;
     alter table sessions add column agent_id uuid;
     if to_regclass('agents') is not null then
@@ -81,20 +86,40 @@ begin
   drop index if exists idx_sessions_state;
 end $f$;
 
+-- Who had this name before any was changed; the same letters go before the same but for case.
+create function streamspace_v1_named(name text) returns uuid language plpgsql as $f$
+begin
+  return (select id from users where lower(streamspace_v1_name) = lower(name)
+           order by (streamspace_v1_name = name) desc, (lower(username) = lower(name)) desc, id limit 1);
+end $f$;
+
 -- After everything that we need is there: owners, and what keeps both versions' columns alike.
 create function streamspace_v1_sessions_owners() returns void language plpgsql as $f$
 declare named text := '';
 begin
-  if not streamspace_v1_has('sessions', 'streamspace_v1_owner') then return; end if;
-  update sessions set user_id = v1_owner(coalesce(streamspace_v1_owner, 'v1-unknown')) where user_id is null;
+  if not streamspace_v1_has('users', 'streamspace_v1_name') then alter table users add column streamspace_v1_name text; end if;
+  if not streamspace_v1_has('sessions', 'streamspace_v1_owner') then
+    alter table users drop column streamspace_v1_name;
+    return;
+  end if;
+  update sessions s set user_id = found.id
+    from (select owner, name, coalesce(streamspace_v1_named(owner), streamspace_v1_named(name)) as id
+            from (select distinct streamspace_v1_owner as owner, streamspace_v1_owner_name as name from sessions o
+                   where not exists (select 1 from users u where u.id = o.user_id)) given) found
+   where found.id is not null and not exists (select 1 from users u where u.id = s.user_id)
+     and coalesce(s.streamspace_v1_owner, '') = coalesce(found.owner, '')
+     and coalesce(s.streamspace_v1_owner_name, '') = coalesce(found.name, '');
+  update sessions set user_id = v1_owner(coalesce(streamspace_v1_owner_name, 'v1-unknown')) where user_id is null;
   insert into users (id, username, password_hash, role)
   select o.user_id,
-         case when exists (select 1 from users u where lower(u.username) = lower(o.name))
-              then o.name || '-' || left(o.user_id::text, 8) else o.name end,
+         case when o.place > 1 or exists (select 1 from users u where lower(u.username) = lower(o.name))
+              then left(o.name, 246) || '-' || left(o.user_id::text, 8) else o.name end,
          '', 'user'
-    from (select s.user_id, coalesce(min(s.streamspace_v1_owner), s.user_id::text) as name
-            from sessions s where not exists (select 1 from users u where u.id = s.user_id) group by s.user_id) o;
-  alter table sessions drop column streamspace_v1_owner;
+    from (select user_id, name, row_number() over (partition by lower(name) order by user_id) as place
+            from (select s.user_id, coalesce(min(s.streamspace_v1_owner_name), min(s.streamspace_v1_owner), s.user_id::text) as name
+                    from sessions s where not exists (select 1 from users u where u.id = s.user_id) group by s.user_id) p) o;
+  alter table sessions drop column streamspace_v1_owner, drop column streamspace_v1_owner_name;
+  alter table users drop column streamspace_v1_name;
   alter table sessions alter column user_id set not null;
   perform streamspace_v1_refer('sessions', 'user_id', 'users', 'no action');
   perform streamspace_v1_refer('sessions', 'agent_id', 'agents', 'set null');
@@ -158,5 +183,6 @@ end $f$;
 
 export const DROP_SESSIONS = `
 drop function streamspace_v1_sessions_owners();
+drop function streamspace_v1_named(text);
 drop function streamspace_v1_sessions();
 `;
