@@ -13,8 +13,8 @@ import { encodePng } from './png.js';
 /** What the built-in desktop needs to know of its session. */
 export interface BuiltInSpec {
   readonly sessionId: string;
-  readonly width: number;
-  readonly height: number;
+  /** Asked for when it is opened. Throws where it cannot have the size that its session wants. */
+  readonly screen: () => { readonly width: number; readonly height: number };
 }
 
 /**
@@ -44,6 +44,10 @@ export class BuiltInSession implements HostedDesktop {
     return Promise.resolve(false);
   }
 
+  isAlive(): Promise<boolean> {
+    return Promise.resolve(this.#desktop !== undefined);
+  }
+
   release(): Promise<void> {
     return this.close();
   }
@@ -55,6 +59,7 @@ export class BuiltInSession implements HostedDesktop {
   /** Loads what was kept and opens the desktop; nothing is left behind when the signal aborts. */
   async open(signal: AbortSignal): Promise<void> {
     if (this.#desktop) return;
+    const { width, height } = this.record.screen();
     const { record, home } = this;
     const { textBytes, now, onError } = this.#options;
     const unreadable = (error: unknown): void => onError(error, `files of session ${record.sessionId}`);
@@ -66,8 +71,8 @@ export class BuiltInSession implements HostedDesktop {
     const desktop = new BuiltInDesktop({
       session: record.sessionId,
       home: home.folder,
-      width: record.width,
-      height: record.height,
+      width,
+      height,
       text,
       textBytes,
       drawing,

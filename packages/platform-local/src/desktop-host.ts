@@ -4,7 +4,8 @@ import { PlatformError, type SessionSpec } from '@streamspace/agent-core';
 import { BuiltInSession } from './built-in-session.js';
 import type { Home } from './home.js';
 import { endProcesses } from './host/end-processes.js';
-import { findProcesses, type ProcessId } from './host/processes.js';
+import { lookAtProcesses, type ProcessLook } from './host/processes.js';
+import { membersOf, withoutEnded } from './host/session-processes.js';
 import type { HostedDesktop, UnaskedEnd } from './hosted-desktop.js';
 import { checkScreen, type ResolvedOptions } from './options.js';
 import { RecordStore } from './record-store.js';
@@ -14,7 +15,7 @@ import { SessionGroups } from './x/cgroup.js';
 import { removeFilesOf } from './x/display-files.js';
 import { Displays } from './x/displays.js';
 import { XDesktop } from './x/x-desktop.js';
-import { readXTemplate, X_IMAGE, xDesktopTemplate } from './x/x-template.js';
+import { programMissing, readXTemplate, X_IMAGE, xDesktopTemplate } from './x/x-template.js';
 
 /** Displays that one platform tries, from its first on. */
 const DISPLAYS = 1_000;
@@ -25,10 +26,14 @@ export interface DesktopHost {
   readonly records: RecordStore;
   /** Whether X desktops end with the platform object. */
   readonly endAtClose: boolean;
+  readonly onError: (error: unknown, where: string) => void;
   /** @throws PlatformError where a session cannot be as it is asked for */
   check(spec: SessionSpec): void;
   isX(spec: SessionSpec): boolean;
+  /** One that can always be closed, and opened where the session passes the check. */
   desktop(spec: SessionSpec, home: Home, run: DesktopRun): HostedDesktop;
+  /** Ends what runs of a session whose desktop was another one, or is none of ours. */
+  endRemains(spec: SessionSpec, home: Home, run: DesktopRun): Promise<void>;
 }
 
 /** What a desktop is given of its session's record. */
@@ -61,8 +66,14 @@ export async function desktopHost(
 
 async function endUnknown(platformId: string, known: ReadonlySet<string>, graceMs: number): Promise<void> {
   const ended = await endProcesses(async () => {
-    const found = await findProcesses(platformId);
-    return [...found].flatMap(([sessionId, processes]) => (known.has(sessionId) ? [] : processes));
+    const look = await lookAtProcesses(platformId);
+    const marks = new Set(look.processes.flatMap(({ marked }) => marked ?? []));
+    const found = [...marks].filter((one) => !known.has(one)).map((one) => membersOf(look, one));
+    return {
+      processes: found.flatMap(({ processes }) => processes),
+      groups: found.flatMap(({ groups }) => groups),
+      isComplete: look.isComplete,
+    };
   }, graceMs);
   if (ended.length > 0) await removeFilesOf(new Set(ended.map(({ pid }) => pid)));
 }
@@ -80,12 +91,14 @@ class LocalDesktopHost implements DesktopHost {
   readonly endAtClose: boolean;
   readonly #parts: HostParts;
   readonly #displays: Displays;
-  #looking: Promise<Map<string, ProcessId[]>> | undefined;
+  readonly onError: DesktopHost['onError'];
+  #looking: Promise<ProcessLook> | undefined;
 
   constructor(parts: HostParts) {
     const { options, store } = parts;
     this.#parts = parts;
     this.dataFolder = options.dataFolder;
+    this.onError = options.onError;
     this.records = store;
     this.endAtClose = options.x.onClose === 'end';
     this.#displays = new Displays(options.x.firstDisplay, DISPLAYS);
@@ -100,7 +113,12 @@ class LocalDesktopHost implements DesktopHost {
     const { x } = this.#parts.options;
     if (this.isX(spec) && x.enabled) {
       readXTemplate(spec.template, spec.manifest, x.limits);
+      if (!x.program) throw programMissing([x.programName]);
       return;
+    }
+    if (this.isX(spec)) {
+      const text = `X desktops are switched off on this platform, and template ${spec.template} needs them`;
+      throw new PlatformError('template_unsupported', text);
     }
     const image = baseImageOf(spec.manifest);
     if (image === BUILT_IN_IMAGE) return;
@@ -112,26 +130,38 @@ class LocalDesktopHost implements DesktopHost {
   }
 
   desktop(spec: SessionSpec, home: Home, run: DesktopRun): HostedDesktop {
+    if (this.isX(spec)) return this.#xDesktop(spec, home, run);
+    const screen = (): { width: number; height: number } => this.#screenOf(spec);
+    return new BuiltInSession({ sessionId: spec.sessionId, screen }, home, this.#parts.options);
+  }
+
+  async endRemains(spec: SessionSpec, home: Home, run: DesktopRun): Promise<void> {
+    await this.#xDesktop(spec, home, run).close();
+  }
+
+  #xDesktop(spec: SessionSpec, home: Home, run: DesktopRun): XDesktop {
     const { options, platformId, groups } = this.#parts;
     const { sessionId } = spec;
-    const screen = this.#screenOf(spec);
-    if (!this.isX(spec)) return new BuiltInSession({ sessionId, ...screen }, home, options);
     const { x } = options;
     return new XDesktop({
-      ...{ spec, screen, home, platformId, options: x, displays: this.#displays, ...run },
-      template: readXTemplate(spec.template, spec.manifest, x.limits),
+      ...{ spec, home, platformId, options: x, displays: this.#displays, ...run },
+      plan: () => ({
+        screen: this.#screenOf(spec),
+        template: readXTemplate(spec.template, spec.manifest, x.limits),
+      }),
       folder: join(this.records.folder, sessionId),
       socket: join(x.socketFolder, shortName(sessionId)),
       group: groups?.of(sessionId),
       viewersPerSession: options.viewersPerSession,
-      processes: async () => (await this.#processes()).get(sessionId) ?? [],
+      withoutEnded: async (roots) => withoutEnded(await this.#look(), roots),
+      processes: async (roots) => membersOf(await this.#look(), sessionId, roots),
       onError: options.onError,
     });
   }
 
   /** One look for all who want one now. */
-  #processes(): Promise<Map<string, ProcessId[]>> {
-    this.#looking ??= findProcesses(this.#parts.platformId).finally(() => (this.#looking = undefined));
+  #look(): Promise<ProcessLook> {
+    this.#looking ??= lookAtProcesses(this.#parts.platformId).finally(() => (this.#looking = undefined));
     return this.#looking;
   }
 

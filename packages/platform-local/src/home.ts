@@ -1,6 +1,9 @@
-import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PlatformError } from '@streamspace/agent-core';
 import type { Surface } from './desktop/surface.js';
+import { openPlain } from './host/plain-file.js';
 import { decodePng } from './png.js';
 
 /** Bytes of a drawing that are read when a session starts. A larger file is set aside. */
@@ -21,9 +24,20 @@ export class Home {
     this.drawing = join(this.folder, 'drawing.png');
   }
 
+  /** @throws PlatformError `platform_unavailable` where something else has its name, such as a link */
   async create(): Promise<void> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    await chmod(this.folder, 0o700);
+    const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+    try {
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      // Not by its path: a link would have the mode of another folder changed.
+      const folder = await open(this.folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      await folder.chmod(0o700).finally(() => folder.close());
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code !== 'ENOTDIR' && code !== 'ELOOP' && code !== 'EEXIST') throw cause;
+      const text = `${this.folder} is a link or a file; allowed is a folder of its own`;
+      throw new PlatformError('platform_unavailable', text, false, { cause });
+    }
   }
 
   async remove(): Promise<void> {
@@ -51,13 +65,14 @@ async function readOrSetAside<Contents>(
   read: (bytes: Uint8Array) => Contents | Promise<Contents>,
   onError: (error: unknown) => void,
 ): Promise<Contents | undefined> {
-  const found = await readIfThere(path, mostBytes);
-  if (!found) return undefined;
   try {
+    const found = await readIfThere(path, mostBytes);
+    if (!found) return undefined;
     const { bytes, size } = found;
     if (!bytes) throw new Error(`it has ${size} bytes; at most ${mostBytes} are allowed`);
     return await read(bytes);
   } catch (cause) {
+    if (cause instanceof Error && 'syscall' in cause) throw cause;
     const aside = await setAside(path);
     const why = cause instanceof Error ? cause.message : String(cause);
     onError(new Error(`${path} cannot be used and is now ${aside}: ${why}`, { cause }));
@@ -70,7 +85,7 @@ async function readIfThere(
   path: string,
   mostBytes: number,
 ): Promise<{ size: number; bytes: Uint8Array | undefined } | undefined> {
-  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+  const file = await openPlain(path, constants.O_RDONLY).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });

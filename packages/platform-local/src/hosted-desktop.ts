@@ -18,6 +18,8 @@ export interface HostedDesktop {
   adopt(): Promise<boolean>;
   /** Ends the desktop with all that belongs to it, whether this object has opened it or not. Keeps the home. */
   close(): Promise<void>;
+  /** Whether what it needs is there now; what has ended may not have been reported yet. */
+  isAlive(): Promise<boolean>;
   /** Lets go of it in this process. What can run on without, runs on. */
   release(): Promise<void>;
   connect(signal: AbortSignal): Promise<ByteChannel>;

@@ -1,4 +1,4 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 
 /** How long changes are gathered before they are written, in ms. */
 export const SAVE_DELAY_MS = 150;
@@ -78,7 +78,9 @@ export class KeptFile {
     this.#changed = false;
     const part = `${this.#path}.part`;
     try {
-      await writeFile(part, await this.#contents(), { mode: 0o600, flush: true });
+      // Made anew: a link or a pipe of this name would lead elsewhere, or nowhere.
+      await rm(part, { force: true });
+      await writeFile(part, await this.#contents(), { mode: 0o600, flag: 'wx', flush: true });
       await rename(part, this.#path);
     } catch (error) {
       this.#changed = true;

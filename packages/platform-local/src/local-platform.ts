@@ -15,6 +15,7 @@ import type { UnaskedEnd } from './hosted-desktop.js';
 import { HostedSession } from './hosted-session.js';
 import { type LocalPlatformOptions, resolveLocalPlatformOptions, type ResolvedOptions } from './options.js';
 import { orPlatformError } from './platform-errors.js';
+import type { SessionRecord } from './session-record.js';
 
 const VNC = 'vnc';
 /** Sessions that are started again at a time when the agent starts. */
@@ -68,7 +69,7 @@ class LocalPlatform implements Platform {
       checkGeneration(held?.view(), change);
       host.check(spec);
       if (held?.generation === change.generation) {
-        if (!held.running) await this.#reopen(host, held, change, either);
+        if (!(await held.isAlive())) await this.#reopen(host, held, change, either);
         return await held.describe();
       }
       this.#checkRoom(host, spec);
@@ -108,7 +109,7 @@ class LocalPlatform implements Platform {
   wake(sessionId: string, change: Change, signal: AbortSignal): Promise<PlatformSession> {
     return this.#inTurn(sessionId, signal, async (host, either) => {
       const session = this.#existing(sessionId, change);
-      if (!session.running) await this.#reopen(host, session, change, either);
+      if (!(await session.isAlive())) await this.#reopen(host, session, change, either);
       return await session.describe();
     });
   }
@@ -176,14 +177,20 @@ class LocalPlatform implements Platform {
     const waiting = [...records];
     const restoreSome = async (): Promise<void> => {
       for (let record = waiting.shift(); record && !signal.aborted; record = waiting.shift()) {
-        const session = new HostedSession(host, record.spec, record, record);
-        session.onEnd = (end) => this.#ended(session, end);
-        if (await session.restore(signal)) this.#sessions.set(record.spec.sessionId, session);
+        await this.#restoreOne(host, record, signal).catch((error: unknown) =>
+          this.#options.onError(error, `restoring session ${record.spec.sessionId}`),
+        );
       }
     };
     await Promise.all(Array.from({ length: RESTORED_AT_ONCE }, restoreSome));
     this.#opened = host;
     return host;
+  }
+
+  async #restoreOne(host: DesktopHost, record: SessionRecord, signal: AbortSignal): Promise<void> {
+    const session = new HostedSession(host, record.spec, record, record);
+    session.onEnd = (end) => this.#ended(session, end);
+    if (await session.restore(signal)) this.#sessions.set(record.spec.sessionId, session);
   }
 
   /** Rejects once the signal has aborted or the platform is closed, and for what can be no session's id. */
@@ -219,8 +226,14 @@ class LocalPlatform implements Platform {
     const { sessionId } = session.spec;
     const tidied = this.#inTurn(sessionId, this.#ending.signal, async () => {
       if (this.#sessions.get(sessionId) !== session || !session.running) return;
-      await session.ended(end);
-      for (const watcher of this.#watchers) this.#tell(watcher, session.view());
+      // Somebody has started it again meanwhile.
+      if (await session.isAlive()) return;
+      try {
+        await session.ended(end);
+      } finally {
+        // It has failed, whether all of it could be tidied up or not.
+        if (!session.running) for (const watcher of this.#watchers) this.#tell(watcher, session.view());
+      }
     });
     tidied.catch((error: unknown) => {
       if (!this.#closing) this.#options.onError(error, `the end of session ${sessionId}`);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 
 /** `FamilyWild` of Xau: whatever the address and the number of the display. */
 const ANY_ADDRESS = 0xffff;
@@ -11,7 +11,9 @@ export async function writeAuthority(path: string): Promise<Uint8Array> {
   const cookie = randomBytes(COOKIE_BYTES);
   const fields = ['', '', COOKIE_NAME, cookie].map((field) => Buffer.from(field));
   const entry = [word(ANY_ADDRESS), ...fields.flatMap((field) => [word(field.length), field])];
-  await writeFile(path, Buffer.concat(entry), { mode: 0o600 });
+  // Made anew, so that no link leads it elsewhere.
+  await rm(path, { force: true });
+  await writeFile(path, Buffer.concat(entry), { mode: 0o600, flag: 'wx' });
   return cookie;
 }
 

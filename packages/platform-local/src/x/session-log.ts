@@ -1,13 +1,27 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { rm, type FileHandle } from 'node:fs/promises';
+import { NotPlainError, openPlain } from '../host/plain-file.js';
 
-/** Opens a session's log for programs that append to it; they go on doing so when the agent is gone. */
+const { O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } = constants;
+
+/**
+ * Opens a session's log for programs that append to it; they go on doing so when the agent is gone. What is there in its
+ * place and is no file makes room for it.
+ */
 export async function openLog(path: string): Promise<FileHandle> {
-  return await open(path, 'a', 0o600);
+  const flags = O_WRONLY | O_APPEND | O_CREAT;
+  try {
+    return await openPlain(path, flags);
+  } catch (error) {
+    if (!(error instanceof NotPlainError)) throw error;
+    await rm(path);
+    return await openPlain(path, flags);
+  }
 }
 
 /** Drops the older half of a log that has grown past `mostBytes`. */
 export async function shortenLog(path: string, mostBytes: number): Promise<void> {
-  const file = await open(path, 'r+').catch(() => undefined);
+  const file = await openPlain(path, O_RDWR).catch(() => undefined);
   if (!file) return;
   try {
     const { size } = await file.stat();
@@ -24,7 +38,7 @@ export async function shortenLog(path: string, mostBytes: number): Promise<void>
 
 /** The last lines, to say why a program did not start. */
 export async function endOfLog(path: string, mostBytes = 600): Promise<string> {
-  const file = await open(path, 'r').catch(() => undefined);
+  const file = await openPlain(path, O_RDONLY).catch(() => undefined);
   if (!file) return '';
   try {
     const { size } = await file.stat();

@@ -10,14 +10,9 @@ import {
 } from '@streamspace/agent-core';
 import type { Home } from '../home.js';
 import { endProcesses } from '../host/end-processes.js';
-import {
-  belongsTo,
-  findSession,
-  identify,
-  isAlive,
-  type ProcessId,
-  signalProcess,
-} from '../host/processes.js';
+import { ownFolder } from '../host/own-folder.js';
+import { belongsTo, isAlive, processEpoch, type ProcessId, signalProcess } from '../host/processes.js';
+import { findSession, type FoundProcesses } from '../host/session-processes.js';
 import { usageOf } from '../host/usage.js';
 import type { HostedDesktop, UnaskedEnd } from '../hosted-desktop.js';
 import type { XPlace } from '../session-record.js';
@@ -59,10 +54,16 @@ interface Child {
   readonly id: ProcessId | undefined;
 }
 
-export interface XDesktopParts {
-  readonly spec: SessionSpec;
+/** What is to be opened. */
+export interface XPlan {
   readonly screen: { readonly width: number; readonly height: number };
   readonly template: XTemplate;
+}
+
+export interface XDesktopParts {
+  readonly spec: SessionSpec;
+  /** Asked for when it is opened. Throws where there can be no such desktop, which can be closed all the same. */
+  readonly plan: () => XPlan;
   readonly home: Home;
   /** For what it keeps besides the home: log, authority file, runtime folder. */
   readonly folder: string;
@@ -77,7 +78,9 @@ export interface XDesktopParts {
   /** What an earlier agent process wrote down. */
   readonly place: XPlace | undefined;
   /** Its processes as of about now. */
-  readonly processes: () => Promise<readonly ProcessId[]>;
+  readonly processes: (roots: readonly ProcessId[]) => Promise<FoundProcesses>;
+  /** Those roots that still mean anything as of about now. */
+  readonly withoutEnded: (roots: readonly ProcessId[]) => Promise<readonly ProcessId[]>;
   /** Writes down where it runs, before it does. */
   readonly note: (place: XPlace) => Promise<void>;
   /** Rejects where another platform has taken the session over. */
@@ -90,15 +93,18 @@ export interface XDesktopParts {
  * A session with an X server of its own and programs in it, all of which outlive this process.
  *
  * States: closed → opening → open → closing → closed; open → over, when the server or the main program has ended
- * unasked: reported once, and left to be closed. Every process carries the session's marks, so that closing finds all
- * of them, whoever started them.
+ * unasked: reported once, and left to be closed. Every process carries the session's marks, and what is started here is
+ * written down as well before it does anything, so that closing finds them, whoever started them.
  */
 export class XDesktop implements HostedDesktop {
   readonly #parts: XDesktopParts;
   readonly #viewers = new Set<ByteChannel>();
   #status: 'closed' | 'opening' | 'open' | 'closing' | 'over' = 'closed';
   #place: XPlace | undefined;
+  #plan: XPlan | undefined;
   #limits = 'none';
+  /** Of this object; what is told about an earlier one is not told about the one that runs. */
+  #opens = 0;
   /** Children of this process since the last open. */
   #launched: ProcessId[] = [];
   #poll: NodeJS.Timeout | undefined;
@@ -109,7 +115,9 @@ export class XDesktop implements HostedDesktop {
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    const { template, options, home } = this.#parts;
+    const { options, home } = this.#parts;
+    const plan = this.#parts.plan();
+    const { template } = plan;
     if (!options.program) throw programMissing([options.programName]);
     const commands = locate(template.commands);
     this.#checkSocket();
@@ -117,11 +125,13 @@ export class XDesktop implements HostedDesktop {
     await this.close();
     signal.throwIfAborted();
     this.#status = 'opening';
+    this.#plan = plan;
+    this.#opens += 1;
     this.#launched = [];
     try {
       await home.create();
-      const cookie = await this.#prepare();
-      const server = await this.#startServer(options.program, signal);
+      const cookie = await this.#prepare(template);
+      const server = await this.#startServer(options.program, plan, signal);
       const main = await this.#startPrograms(commands, cookie, signal);
       await this.#note({ ...this.#place!, server: server.id, ...(main.id && { main: main.id }) });
       signal.throwIfAborted();
@@ -137,11 +147,15 @@ export class XDesktop implements HostedDesktop {
     const place = this.#place;
     const { server, main } = place ?? {};
     if (!place || !server || !main) return false;
+    // A program may have wiped its marks, and is the same one all the same.
+    const isSame = place.epoch !== undefined && place.epoch === (await processEpoch());
     for (const id of [server, main]) {
-      if (!(await belongsTo(id, platformId, spec.sessionId))) return false;
+      if (!(await (isSame ? isAlive(id) : belongsTo(id, platformId, spec.sessionId)))) return false;
     }
     if (!(await greets(socket, AbortSignal.timeout(ADOPT_LIMIT_MS)))) return false;
     displays.hold(place.display);
+    this.#plan = this.#parts.plan();
+    this.#opens += 1;
     this.#limits = 'as they were set at its start';
     this.#watch();
     return true;
@@ -153,10 +167,18 @@ export class XDesktop implements HostedDesktop {
     clearInterval(this.#poll);
     this.#abortViewers(new Error('the session has ended'));
     const place = this.#place;
-    const all = (): Promise<ProcessId[]> => findSession(platformId, spec.sessionId);
+    const roots = await rootsOf(place);
+    const all = (): Promise<FoundProcesses> => findSession(platformId, spec.sessionId, roots);
     // Programs first, while they have a display to say goodbye on.
-    const programs = async (): Promise<ProcessId[]> =>
-      (await all()).filter(({ pid }) => pid !== place?.server?.pid);
+    const programs = async (): Promise<FoundProcesses> => {
+      const found = await all();
+      const server = place?.server?.pid;
+      return {
+        processes: found.processes.filter(({ pid }) => pid !== server),
+        groups: found.groups.filter((group) => group !== server),
+        isComplete: found.isComplete,
+      };
+    };
     const gone = [
       ...(place?.server ? await endProcesses(programs, options.graceMs) : []),
       ...(await endProcesses(all, options.graceMs)),
@@ -171,6 +193,12 @@ export class XDesktop implements HostedDesktop {
     if (place) displays.free(place.display);
     this.#place = undefined;
     this.#status = 'closed';
+  }
+
+  async isAlive(): Promise<boolean> {
+    const { server, main } = this.#place ?? {};
+    if (this.#status !== 'open' || !server || !main) return false;
+    return (await isAlive(server)) && (await isAlive(main));
   }
 
   async release(): Promise<void> {
@@ -220,7 +248,8 @@ export class XDesktop implements HostedDesktop {
   async usage(): Promise<SessionUsage | undefined> {
     const { group } = this.#parts;
     if (this.#status !== 'open') return undefined;
-    return group ? await group.usage() : await usageOf(await this.#parts.processes());
+    if (group) return await group.usage();
+    return await usageOf((await this.#parts.processes(this.#place?.launched ?? [])).processes);
   }
 
   /** Ends what an open has begun; where another platform has taken over meanwhile, only its own children. */
@@ -247,21 +276,25 @@ export class XDesktop implements HostedDesktop {
   }
 
   /** @returns the display's cookie */
-  async #prepare(): Promise<Uint8Array> {
-    const { folder, options, group, template } = this.#parts;
-    for (const needed of [folder, options.socketFolder, this.#runtime]) {
-      await mkdir(needed, { recursive: true, mode: 0o700 });
-    }
+  async #prepare(template: XTemplate): Promise<Uint8Array> {
+    const { folder, options, group } = this.#parts;
+    for (const needed of [folder, this.#runtime]) await mkdir(needed, { recursive: true, mode: 0o700 });
+    await ownFolder(options.socketFolder);
     this.#limits = (await group?.create(template.limits)) ?? describeRlimits(template.limits);
     return await writeAuthority(this.#authority);
   }
 
   /** Tries displays until the server has got one. */
-  async #startServer(program: string, signal: AbortSignal): Promise<{ id: ProcessId; child: ChildProcess }> {
-    const { displays, socket, screen, spec, options } = this.#parts;
+  async #startServer(
+    program: string,
+    { screen }: XPlan,
+    signal: AbortSignal,
+  ): Promise<{ id: ProcessId; child: ChildProcess }> {
+    const { displays, socket, spec, options } = this.#parts;
+    const epoch = await processEpoch();
     for (let tries = 0; tries < options.displayTries; tries++) {
       const display = displays.take();
-      await this.#note({ display });
+      await this.#note({ display, ...(epoch !== undefined && { epoch }) });
       signal.throwIfAborted();
       const command = xServerCommand(program, {
         ...{ display, socket, screen, authority: this.#authority, name: spec.sessionId },
@@ -307,22 +340,24 @@ export class XDesktop implements HostedDesktop {
   }
 
   async #launch(command: readonly string[]): Promise<Child> {
-    const { spec, home, platformId, group, template } = this.#parts;
+    const { spec, home, platformId, group } = this.#parts;
+    const { template } = this.#plan!;
     const place = {
       ...{ platformId, sessionId: spec.sessionId, generation: spec.generation, home: home.folder },
       ...{ authority: this.#authority, runtime: this.#runtime },
     };
     const log = await openLog(this.#log);
     try {
-      const child = await launch(command, {
+      const how = {
         environment: sessionEnvironment(place, this.#place!.display, template.environment),
         cwd: home.folder,
         log,
         setUp: group ? `${group.enter}\n${rlimits({})}` : rlimits(template.limits),
+      };
+      return await launch(command, how, async (id) => {
+        this.#launched.push(id);
+        await this.#note({ ...this.#place!, launched: [...(this.#place!.launched ?? []), id] });
       });
-      const id = await identify(child.pid ?? 0);
-      if (id) this.#launched.push(id);
-      return { child, id };
     } finally {
       await log.close();
     }
@@ -337,21 +372,26 @@ export class XDesktop implements HostedDesktop {
   #watch(children?: { server: ChildProcess; main: ChildProcess }): void {
     const { options, onError } = this.#parts;
     this.#status = 'open';
+    const opened = this.#opens;
+    const over = async (name: string, exit: Exit): Promise<void> => {
+      if (opened === this.#opens) await this.#over(name, exit);
+    };
     if (children) {
       const { server, main } = children;
-      void exitOf(server).then((exit) => this.#over('the X server', exit));
+      void exitOf(server).then((exit) => over('the X server', exit));
       void exitOf(main).then(async (exit) => {
         // Its programs end with the server, and may be heard of first.
         if (exit.code !== 0) await Promise.race([exitOf(server), pause(SAME_CAUSE_MS, null, { ref: false })]);
-        await (hasEnded(server) ? this.#over('the X server', exitNow(server)) : this.#over(MAIN, exit));
+        await (hasEnded(server) ? over('the X server', exitNow(server)) : over(MAIN, exit));
       });
     }
     const look = async (): Promise<void> => {
       const { server, main } = this.#place ?? {};
       await shortenLog(this.#log, options.logBytes);
+      await this.#dropEnded();
       if (children) return;
-      if (server && !(await isAlive(server))) await this.#over('the X server', {});
-      else if (main && !(await isAlive(main))) await this.#over(MAIN, {});
+      if (server && !(await isAlive(server))) await over('the X server', {});
+      else if (main && !(await isAlive(main))) await over(MAIN, {});
     };
     this.#poll = setInterval(() => {
       look().catch((error: unknown) => onError(error, `session ${this.#parts.spec.sessionId}`));
@@ -359,11 +399,22 @@ export class XDesktop implements HostedDesktop {
     this.#poll.unref();
   }
 
+  /** Forgets in time the numbers of programs that have ended. */
+  async #dropEnded(): Promise<void> {
+    const place = this.#place;
+    const launched = place?.launched ?? [];
+    const alive = await Promise.all(launched.map(isAlive));
+    if (alive.every(Boolean)) return;
+    const left = await this.#parts.withoutEnded(launched);
+    if (place && this.#place === place) this.#place = { ...place, launched: left };
+  }
+
   async #over(name: string, exit: Exit): Promise<void> {
     if (this.#status !== 'open') return;
     this.#status = 'over';
     clearInterval(this.#poll);
-    const { group, template, onEnd } = this.#parts;
+    const { group, onEnd } = this.#parts;
+    const { template } = this.#plan!;
     const outOfMemory = ((await group?.outOfMemory()) ?? 0) > 0;
     const called = name === MAIN ? template.commands[0]![0] : name;
     onEnd(describeEnd(called, exit, outOfMemory, template.limits));
@@ -384,4 +435,10 @@ export class XDesktop implements HostedDesktop {
       `the VNC socket's path has ${length} bytes, and ${most} are allowed: ${socket}; choose a shorter data folder, or a socketFolder`,
     );
   }
+}
+
+/** What was written down of its processes, where their numbers still mean anything. */
+async function rootsOf(place: XPlace | undefined): Promise<readonly ProcessId[]> {
+  if (!place?.epoch || place.epoch !== (await processEpoch())) return [];
+  return place.launched ?? [];
 }
