@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Agent } from '@streamspace/agent-core';
+import type { Agent, AgentHealth } from '@streamspace/agent-core';
 import { prometheusText } from './prometheus.js';
 
 export interface HealthServerOptions {
@@ -25,24 +25,10 @@ export async function startHealthServer({ agent, host, port }: HealthServerOptio
       return answer(response, 405, 'text/plain', 'allowed are GET and HEAD\n');
     const health = agent.health();
     switch ((request.url ?? '').split('?')[0]) {
-      case '/health': {
-        const status = health.healthy ? 'healthy' : 'unhealthy';
-        return answer(
-          response,
-          health.healthy ? 200 : 503,
-          JSON_TYPE,
-          json({ ...health, status, agent: health.status }),
-        );
-      }
-      case '/ready': {
-        const status = health.ready ? 'ready' : 'not ready';
-        return answer(
-          response,
-          health.ready ? 200 : 503,
-          JSON_TYPE,
-          json({ ...health, status, agent: health.status }),
-        );
-      }
+      case '/health':
+        return probe(response, health, health.healthy, health.healthy ? 'healthy' : 'unhealthy');
+      case '/ready':
+        return probe(response, health, health.ready, health.ready ? 'ready' : 'not ready');
       case '/metrics':
         return answer(response, 200, 'text/plain; version=0.0.4', prometheusText(agent.metrics(), health));
       default:
@@ -71,7 +57,10 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const CONNECTIONS = 64;
 const JSON_TYPE = 'application/json';
 
-const json = (value: object): string => `${JSON.stringify(value)}\n`;
+function probe(response: ServerResponse, health: AgentHealth, isGood: boolean, status: string): void {
+  const body = `${JSON.stringify({ ...health, status, agent: health.status })}\n`;
+  answer(response, isGood ? 200 : 503, JSON_TYPE, body);
+}
 
 function answer(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close' });
