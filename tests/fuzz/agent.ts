@@ -2,13 +2,14 @@ import { createAgent } from '@streamspace/agent-core';
 import { memoryPlatform } from '@streamspace/agent-core/testing';
 import {
   CLOSE,
+  decodeAgentMessage,
   decodeControlMessage,
   encodeMessage,
   FRAME_HEADER_BYTES,
   SUBPROTOCOL_V2,
   type ControlMessage,
 } from '@streamspace/protocol';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import { frameBytes, messageText, sampleControlMessage } from './samples.js';
 import { asReceived, listen, RawSocket, WAIT_MS } from './sockets.js';
 import { must, within, type Target } from './target.js';
@@ -47,12 +48,33 @@ export const agent: Target = {
   async round(random, record) {
     const upgrades = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL_V2 });
     const waiting: RawSocket[] = [];
+    let current: WebSocket | undefined;
+    /** Results that were not acknowledged: the next connection is told of them again, and an agent waits for it at its end. */
+    const reported = new Set<string>();
+    let acknowledges = false;
+    const acknowledge = (): void => {
+      for (const commandId of reported)
+        current?.send(encodeMessage({ type: 'result_ack', payload: { commandId } }));
+      reported.clear();
+    };
+    const noteResult = (text: string): void => {
+      const message = decodeAgentMessage(text);
+      const { completed, failed } =
+        message.type === 'hello' ? message.payload.finished : { completed: [], failed: [] };
+      for (const { commandId } of [...completed, ...failed]) reported.add(commandId);
+      if (message.type === 'complete' || message.type === 'failed') reported.add(message.payload.commandId);
+      if (acknowledges) acknowledge();
+    };
     let arrived = (): void => {};
     server ??= listen((...upgrade) => onUpgrade(...upgrade));
     const { port } = await server;
     onUpgrade = (request, socket, head) => {
       upgrades.handleUpgrade(request, socket, head, (ws) => {
         waiting.push(new RawSocket(ws));
+        ws.on('message', (data: Buffer, isBinary: boolean) => {
+          if (!isBinary) noteResult(data.toString('utf8'));
+        });
+        current = ws;
         arrived();
       });
     };
@@ -112,6 +134,8 @@ export const agent: Target = {
       must(wrong.length === 0, wrong.join('; '));
     } finally {
       stop.abort();
+      acknowledges = true;
+      acknowledge();
       await within(WAIT_MS, 'the agent to stop', running);
       upgrades.close();
     }
