@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import { pgDatabase } from '@streamspace/control-plane/pg';
 import type { Database } from '@streamspace/control-plane';
+import { requirePostgres, startPostgres } from '../../tests/servers/postgres.js';
 import { table } from '../tunnel/table.js';
 import { goalsOf, type Goal, type Results } from './goals.js';
 import { httpRates } from './http.js';
 import { LargeTables } from './large-tables.js';
 import { queuePath, rowPath } from './paths.js';
-import { startServer } from './postgres.js';
 import { compare, idle } from './rates.js';
 import { openWorld } from './world.js';
 
@@ -26,20 +26,22 @@ const { values } = parseArgs({
 });
 const size = values.quick ? QUICK : FULL;
 
-async function measure(open: (name: string) => Promise<Database>, postgres: string): Promise<Results> {
-  const world = await openWorld(await open('rates'));
+async function measure(open: () => Promise<Database>): Promise<Results> {
+  const world = await openWorld(await open());
   const paths = [queuePath(world), rowPath(world.database)] as const;
   const rates = [];
   for (const producers of [32, 256]) rates.push(await compare(world, paths, { ...size, producers }));
   const idleTimes = await idle(world, paths[0], size.idleSeconds);
   await verify(world.database);
-  const database = await open('http');
+  const database = await open();
   // Agents that count as connected for as long as this takes.
   await openWorld(database);
   const http = await httpRates(database, { producers: [1, 32], seconds: size.httpSeconds });
-  const { tables, stores } = await LargeTables.open(await open('large'), size);
+  const { tables, stores } = await LargeTables.open(await open(), size);
   const redelivery = await tables.redelivery(stores, REDELIVERIES);
   const heartbeats = await tables.heartbeats(stores, HEARTBEAT_CYCLES);
+  const { rows } = await database.query<{ server_version: string }>('show server_version');
+  const postgres = rows[0]!.server_version;
   return { postgres, quick: values.quick, rates, idle: idleTimes, http, redelivery, heartbeats };
 }
 
@@ -91,7 +93,9 @@ function print(results: Results, goals: readonly Goal[]): void {
 const sentence = ({ what, value, unit, goal }: Goal): string =>
   `${what}: ${value.toFixed(2)} ${unit}, the goal is ${goal}`;
 
-const server = await startServer();
+const binaries = await requirePostgres();
+if (binaries === undefined) process.exit(1);
+const server = await startPostgres(binaries, { syncs: true });
 const databases: Database[] = [];
 let stopping: Promise<void> | undefined;
 const stop = (): Promise<void> =>
@@ -102,22 +106,19 @@ const stop = (): Promise<void> =>
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void stop().finally(() => process.exit(130)));
 try {
-  const connect = async (name: string): Promise<Database> => {
+  // Bulk loads go without triggers.
+  await server.administer(`grant set on parameter session_replication_role to ${server.user}`);
+  const results = await measure(async () => {
+    const { host, port, user } = server;
     const database = await pgDatabase({
-      ...server,
-      database: name,
+      ...{ host, port, user, database: await server.createDatabase() },
       statementTimeoutMs: 120_000,
       prepareStatements: true,
       onError: () => undefined,
     });
     databases.push(database);
     return database;
-  };
-  const root = await connect(server.database);
-  const results = await measure(async (name) => {
-    await root.query(`create database ${name}`);
-    return connect(name);
-  }, server.version);
+  });
   const goals = goalsOf(results);
   if (values.json) console.log(JSON.stringify({ ...results, goals }, null, 2));
   else print(results, goals);

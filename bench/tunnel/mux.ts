@@ -30,32 +30,43 @@ const json: Codec = {
   },
 };
 
-export const CODECS: Record<string, Codec> = { binary, json };
+export const CODECS = { binary, json } as const;
+
+export function codecNamed(name: string): Codec {
+  if (name in CODECS) return CODECS[name as keyof typeof CODECS];
+  throw new RangeError(
+    `no codec is called ${JSON.stringify(name)}; there are ${Object.keys(CODECS).join(' and ')}`,
+  );
+}
 
 /** A source is paused while this much waits in front of a socket. */
 const HIGH_WATER_BYTES = 256 * 1024;
 
-/** An empty message ends a stream. A slow viewer pauses the one WebSocket, and with it everybody. */
+/**
+ * The first message of a stream names where it leads to, an empty one ends it. A slow viewer pauses the one WebSocket,
+ * and with it everybody.
+ */
 export class Mux {
   readonly #sinks = new Map<number, (bytes: Buffer) => void>();
   #lastId = 0;
 
-  /** @param originPort where streams lead to, at the agent's end */
+  /** @param portOf what a stream's target listens on; at the agent's end only */
   constructor(
     private readonly ws: WebSocket,
     private readonly codec: Codec,
-    originPort?: number,
+    portOf?: (target: string) => number,
   ) {
     ws.on('message', (message: RawData) => {
       const { id, bytes } = codec.decode(message as Buffer);
       const sink = this.#sinks.get(id);
       if (sink) sink(bytes);
-      else if (originPort !== undefined && bytes.length > 0) this.#dial(id, originPort, bytes);
+      else if (portOf && bytes.length > 0) this.#dial(id, portOf(bytes.toString()));
     });
   }
 
-  view(viewer: WebSocket): void {
+  view(viewer: WebSocket, target: string): void {
     const id = ++this.#lastId;
+    this.#send(id, Buffer.from(target));
     this.#sinks.set(id, (bytes) => {
       viewer.send(bytes, { binary: true, compress: false }, () => {
         if (viewer.bufferedAmount < HIGH_WATER_BYTES) this.ws.resume();
@@ -70,10 +81,9 @@ export class Mux {
     });
   }
 
-  #dial(id: number, port: number, first: Buffer): void {
+  #dial(id: number, port: number): void {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     socket.on('error', () => socket.destroy());
-    socket.write(first);
     this.#sinks.set(id, (bytes) => {
       if (bytes.length > 0) return void socket.write(bytes);
       this.#sinks.delete(id);

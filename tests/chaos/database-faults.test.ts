@@ -4,10 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check } from './checker.js';
 import { collect, unsettled } from './processes/collect.js';
 import { startDeafProxy, type DeafProxy } from './support/deaf-proxy.js';
-import { requirePgBouncer, startPgBouncer, type PgBouncer } from './support/pgbouncer.js';
+import { requirePgBouncer, startPgBouncer, type PgBouncer } from '../servers/pgbouncer.js';
 import { openPlane } from './support/plane.js';
 import { PlaneLoad } from './support/plane-load.js';
-import { requirePostgres, startPostgres, type Postgres } from './support/postgres.js';
+import { requirePostgres, startPostgres, type Postgres } from '../servers/postgres.js';
+import { refusal, restart, standstill, type Fault } from './support/postgres-faults.js';
 import { until } from './support/until.js';
 
 const binaries = await requirePostgres();
@@ -21,18 +22,10 @@ const RECOVERY_MS = 2_000;
 /** By when everything that was accepted has come to an end, in ms. What has not by then is for the checker to name. */
 const REST_MS = 30_000;
 
-interface Fault {
-  begin(): Promise<void> | void;
-  end(): Promise<void> | void;
-}
-
 const FAULTS: readonly { readonly name: string; readonly of: (server: Postgres) => Fault }[] = [
-  { name: 'is restarted', of: (server) => ({ begin: () => server.crash(), end: () => server.start() }) },
-  { name: 'stands still', of: (server) => ({ begin: () => server.freeze(), end: () => server.thaw() }) },
-  {
-    name: 'refuses connections',
-    of: (server) => ({ begin: () => server.refuse(), end: () => server.accept() }),
-  },
+  { name: 'is restarted', of: restart },
+  { name: 'stands still', of: standstill },
+  { name: 'refuses connections', of: refusal },
 ];
 
 /** The statement that hands commands out: who does not hear its answer must not take them for sent. */

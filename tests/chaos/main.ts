@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { VIOLATIONS, type Violation, type ViolationKind } from './checker.js';
 import { runSchedule } from './processes/run-schedule.js';
 import { runSimulations } from './simulation/run.js';
-import { requirePostgres, startPostgres } from './support/postgres.js';
+import { requirePostgres, startPostgres } from '../servers/postgres.js';
 
 const usage = `usage: npm run chaos -- [options]
   --seeds N     schedules of real processes, each with a database of its own (default 10)

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { requirePostgres } from './support/postgres.js';
+import { requirePostgres } from '../servers/postgres.js';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 const binaries = await requirePostgres();

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { createTunnel, joinChannels, type Tunnel } from '@streamspace/vnc-tunnel';
 import { clientOptions, connectTcp, webSocketChannel, webSocketLink } from '@streamspace/vnc-tunnel/node';
 import { WebSocket, WebSocketServer } from 'ws';
+import { CODECS, Mux } from '../../bench/tunnel/mux.js';
 import type { Answer, Question } from './tunnel-stage.js';
 
 /**
@@ -17,12 +18,12 @@ let tunnel: Tunnel | undefined;
 
 async function controlPlane(): Promise<number> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
-  let naive: NaiveMux | undefined;
+  let naive: Mux | undefined;
   server.on('connection', (ws, request) => {
     ws.on('error', () => ws.terminate());
     const [, who, session = ''] = (request.url ?? '').split('/');
     if (who === 'agent') {
-      if (kind === 'naive') naive = new NaiveMux(ws);
+      if (kind === 'naive') naive = new Mux(ws, CODECS.binary);
       else tunnel = createTunnel({ link: webSocketLink(ws) });
     } else if (naive) naive.view(ws, session);
     else view(ws, session).catch(() => ws.terminate());
@@ -62,7 +63,7 @@ async function agent(): Promise<number> {
   const url = `ws://127.0.0.1:${port}/agent`;
   const ws = new WebSocket(url, clientOptions(url));
   await once(ws, 'open');
-  if (kind === 'naive') new NaiveMux(ws, targetPort);
+  if (kind === 'naive') new Mux(ws, CODECS.binary, targetPort);
   else
     tunnel = createTunnel({
       link: webSocketLink(ws),
@@ -80,70 +81,6 @@ async function listen(serve: (socket: Socket) => void): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
-}
-
-// ---- the naive relay
-
-/** A source is paused while this much waits in front of a socket: what `pipe` would do, with room for a few frames. */
-const HIGH_WATER_BYTES = 256 * 1024;
-const BINARY = { binary: true, compress: false } as const;
-
-/** Frames of a stream's number in four bytes and its bytes; the first names the session, an empty one ends the stream. */
-class NaiveMux {
-  readonly #sinks = new Map<number, (bytes: Buffer) => void>();
-  #lastId = 0;
-
-  constructor(
-    private readonly ws: WebSocket,
-    targetPort?: (session: string) => number,
-  ) {
-    ws.on('message', (message: Buffer) => {
-      const id = message.readUInt32BE(0);
-      const sink = this.#sinks.get(id);
-      if (sink) sink(message.subarray(4));
-      else if (targetPort && message.length > 4) this.#dial(id, targetPort(message.toString('latin1', 4)));
-    });
-  }
-
-  view(viewer: WebSocket, session: string): void {
-    const id = ++this.#lastId;
-    this.#send(id, Buffer.from(session));
-    viewer.on('message', (bytes: Buffer) => this.#send(id, bytes));
-    viewer.on('close', () => {
-      this.#sinks.delete(id);
-      this.#send(id, Buffer.alloc(0));
-      this.ws.resume();
-    });
-    this.#sinks.set(id, (bytes) => {
-      viewer.send(bytes, BINARY, () => {
-        if (viewer.bufferedAmount < HIGH_WATER_BYTES) this.ws.resume();
-      });
-      if (viewer.bufferedAmount >= HIGH_WATER_BYTES) this.ws.pause();
-    });
-  }
-
-  #dial(id: number, targetPort: number): void {
-    const socket = connect({ host: '127.0.0.1', port: targetPort, noDelay: true });
-    socket.on('error', () => socket.destroy());
-    this.#sinks.set(id, (bytes) => {
-      if (bytes.length > 0) return void socket.write(bytes);
-      this.#sinks.delete(id);
-      socket.destroy();
-    });
-    socket.on('data', (bytes) => {
-      this.#send(id, bytes, () => {
-        if (this.ws.bufferedAmount < HIGH_WATER_BYTES) socket.resume();
-      });
-      if (this.ws.bufferedAmount >= HIGH_WATER_BYTES) socket.pause();
-    });
-  }
-
-  #send(id: number, bytes: Uint8Array, sent?: () => void): void {
-    const frame = Buffer.allocUnsafe(4 + bytes.length);
-    frame.writeUInt32BE(id);
-    frame.set(bytes, 4);
-    this.ws.send(frame, BINARY, () => sent?.());
-  }
 }
 
 // ---- a viewer that reads as fast as it can, away from the process that measures

@@ -10,7 +10,7 @@ import { storesSuite } from '../src/testing/index.js';
 import { alteredDumpsTests } from './support/altered-dumps.js';
 import { DUMPS, loadDump, tablesOf, type Dump } from './support/dumps.js';
 import { checkMigrated } from './support/migrated.js';
-import { requirePostgres, startPostgres, type Postgres } from './support/postgres.js';
+import { requirePostgres, startPostgres, type Postgres } from '../../../tests/servers/postgres.js';
 
 const binaries = await requirePostgres();
 const runner = { describe, it };

@@ -8,7 +8,7 @@ import { writeCommands } from '../src/stores/command-rows.js';
 import { lockSession } from '../src/stores/session-rows.js';
 import { markTerminated } from '../src/stores/sessions-reconcile.js';
 import { openFixtures, type Fixtures } from '../src/testing/fixtures.js';
-import { requirePostgres, startPostgres, type Postgres } from './support/postgres.js';
+import { requirePostgres, startPostgres, type Postgres } from '../../../tests/servers/postgres.js';
 
 const binaries = await requirePostgres();
 

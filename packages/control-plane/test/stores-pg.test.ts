@@ -4,7 +4,7 @@ import type { Database } from '../src/index.js';
 import { migrate } from '../src/stores/migrate.js';
 import { MIGRATIONS } from '../src/stores/migrations/index.js';
 import { databaseSuite, storesSuite } from '../src/testing/index.js';
-import { requirePostgres, startPostgres, type Postgres } from './support/postgres.js';
+import { requirePostgres, startPostgres, type Postgres } from '../../../tests/servers/postgres.js';
 
 const binaries = await requirePostgres();
 const runner = { describe, it };
@@ -89,7 +89,7 @@ describe.runIf(binaries)('on PostgreSQL', () => {
     await database.query('select 1');
     const cut = database.transaction(async (tx) => {
       await tx.query('select 1');
-      await server.stop();
+      await server.crash();
       await tx.query('select 1');
     });
     await expect(cut).rejects.toMatchObject({ code: 'unavailable', shouldRetry: true });

@@ -3,8 +3,8 @@ import { pgDatabase, type PgDatabaseOptions } from '../src/pg/index.js';
 import type { Database } from '../src/index.js';
 import { migrate } from '../src/stores/migrate.js';
 import { databaseSuite, storesSuite } from '../src/testing/index.js';
-import { requirePgBouncer, startPgBouncer, type PgBouncer } from './support/pgbouncer.js';
-import { requirePostgres, startPostgres, type Postgres } from './support/postgres.js';
+import { requirePgBouncer, startPgBouncer, type PgBouncer } from '../../../tests/servers/pgbouncer.js';
+import { requirePostgres, startPostgres, type Postgres } from '../../../tests/servers/postgres.js';
 
 const binaries = await requirePostgres();
 const program = requirePgBouncer();

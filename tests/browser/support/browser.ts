@@ -4,16 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { missing } from '../../servers/missing.js';
 
 const EXECUTABLE = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 const SCREENSHOTS = fileURLToPath(new URL('../../../.artifacts/screenshots/', import.meta.url));
 
-/** Whether there is a browser to test with. CI must have one; elsewhere the suites say aloud that they are left out. */
+/** Whether there is a browser to test with. A strict run must have one. */
 export function hasBrowser(): boolean {
   if (existsSync(EXECUTABLE)) return true;
-  const hint = `No Chromium at ${EXECUTABLE}: apt-get install chromium, or set CHROMIUM_PATH.`;
-  if (process.env['STREAMSPACE_TEST_STRICT'] === '1') throw new Error(hint);
-  console.warn(hint);
+  missing(`Chromium (${EXECUTABLE}, or what CHROMIUM_PATH names)`, 'chromium');
   return false;
 }
 

@@ -3,7 +3,7 @@ import { Random } from '../../fuzz/random.js';
 import { check, type Violation } from '../checker.js';
 import { eventsOf } from '../history.js';
 import { logCommands } from '../support/command-log.js';
-import type { Postgres } from '../support/postgres.js';
+import type { Postgres } from '../../servers/postgres.js';
 import { until } from '../support/until.js';
 import { Api } from './api.js';
 import { collect, readEffects, unsettled } from './collect.js';

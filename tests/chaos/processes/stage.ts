@@ -4,7 +4,8 @@ import type { PlatformSession } from '@streamspace/agent-core';
 import type { Database } from '@streamspace/control-plane';
 import { pgDatabase } from '@streamspace/control-plane/pg';
 import { Child } from '../support/child.js';
-import { freePort, type Postgres } from '../support/postgres.js';
+import { freePort } from '../../servers/free-port.js';
+import type { Postgres } from '../../servers/postgres.js';
 import { socketPlatform } from './socket-platform.js';
 
 /** How long the platform may take to say what it holds, in ms. */

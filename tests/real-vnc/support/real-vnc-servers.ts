@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, Programs, type Program } from './real-vnc-programs.js';
+import { freePort } from '../../servers/free-port.js';
+import { missing } from '../../servers/missing.js';
+import { Programs, type Program } from './real-vnc-programs.js';
 
 /** Debian packages of the far ends, and a program of each. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -13,13 +15,11 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openbox: '/usr/bin/openbox',
 };
 
-/** Whether the VNC servers are there. CI must have them; elsewhere the suite says aloud that it is left out. */
+/** Whether the VNC servers are there. A strict run must have them. */
 export function hasVncServers(): boolean {
-  const missing = Object.keys(PACKAGES).filter((name) => !existsSync(PACKAGES[name] ?? ''));
-  if (missing.length === 0) return true;
-  const hint = `Left out for want of: apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-  if (process.env['STREAMSPACE_TEST_STRICT'] === '1') throw new Error(hint);
-  console.warn(hint);
+  const packages = Object.keys(PACKAGES).filter((name) => !existsSync(PACKAGES[name] ?? ''));
+  if (packages.length === 0) return true;
+  missing(packages.join(', '), ...packages);
   return false;
 }
 

@@ -3,36 +3,31 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
-import { freePort, serverUser, type Postgres } from './postgres.js';
+import { delimiter, join } from 'node:path';
+import { freePort } from './free-port.js';
+import { missing } from './missing.js';
+import { serverUser, type Postgres } from './postgres.js';
 
+/** A pooler in transaction mode, in front of a server. */
 export interface PgBouncer extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly user: string;
 }
 
-/** The program, wherever Debian or the caller's `PATH` has it; `undefined` when there is none. */
-function findPgBouncer(): string | undefined {
-  const folders = ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)];
-  return folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path));
-}
-
-/** The same, but where it is missing a strict run fails and any other says so aloud. */
-export function requirePgBouncer(): string | undefined {
-  const program = findPgBouncer();
-  if (program !== undefined) return program;
-  const hint = 'PgBouncer is not installed; on Debian: apt-get install pgbouncer';
-  if (process.env['STREAMSPACE_TEST_STRICT'] === '1') throw new Error(hint);
-  process.stderr.write(`SKIPPED: ${hint}\n`);
-  return undefined;
-}
-
 /** Fewer server connections than clients, and nothing reset between clients: session state would leak at once. */
 const SERVER_CONNECTIONS = 4;
+const START_LIMIT_MS = 10_000;
 
-/** Starts one in transaction mode on a free port of loopback, in front of a server; disposing it stops it. */
+/** The program, wherever Debian or the caller's `PATH` has it; `undefined` where it is not, unless a run is strict. */
+export function requirePgBouncer(): string | undefined {
+  const folders = ['/usr/sbin', ...(process.env['PATH'] ?? '').split(delimiter)];
+  const program = folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path));
+  return program ?? missing('PgBouncer', 'pgbouncer');
+}
+
+/** Starts one on a free port of loopback; disposing it stops it. */
 export async function startPgBouncer(program: string, server: Postgres): Promise<PgBouncer> {
   const owner = await serverUser();
   const folder = await mkdtemp(join(tmpdir(), 'streamspace-pgbouncer-'));
@@ -78,24 +73,25 @@ log_stats = 0
   return { host: '127.0.0.1', port, user: server.user, [Symbol.asyncDispose]: stop };
 }
 
-/** Resolves when somebody takes connections on the port; rejects when the program ended, or after 10 s. */
+/** Resolves when somebody takes connections on the port; rejects when the program ended first, or took too long. */
 async function listening(port: number, ended: Promise<unknown>): Promise<void> {
-  const isOpen = async (): Promise<boolean> => {
-    const socket = connect(port, '127.0.0.1');
-    try {
-      await once(socket, 'connect');
-      return true;
-    } catch {
-      return false;
-    } finally {
-      socket.destroy();
-    }
-  };
   const hasEnded = ended.then(() => true);
-  const deadline = performance.now() + 10_000;
-  while (!(await isOpen())) {
+  const deadline = performance.now() + START_LIMIT_MS;
+  while (!(await isOpen(port))) {
     const pause = new Promise<false>((resolve) => setTimeout(resolve, 20, false));
     if ((await Promise.race([hasEnded, pause])) || performance.now() > deadline)
       throw new Error(`PgBouncer does not listen on port ${port}`);
+  }
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
 }
