@@ -1,3 +1,5 @@
+import { cutText, isIdentifier, LIMITS } from '@streamspace/protocol';
+
 /** Why a platform could not do what it was asked to. A platform may add codes of its own. */
 export type PlatformErrorCode =
   | 'session_not_found'
@@ -51,13 +53,13 @@ export class AgentError extends Error {
 /** The stable code of whatever was thrown; `internal` where it has none. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && code.length <= 255 && code.length > 0 ? code : 'internal';
+  return typeof code === 'string' && isIdentifier(code) ? code : 'internal';
 }
 
 /** What went wrong in a platform, for the wire: a sentence and a stable code. */
 export function describeFailure(error: unknown): { error: string; code: string } {
   return {
-    error: (error instanceof Error ? error.message : String(error)).slice(0, 4_000),
+    error: cutText(error instanceof Error ? error.message : String(error), LIMITS.textChars),
     code: codeOf(error),
   };
 }

@@ -1,4 +1,4 @@
-import { LIMITS } from '@streamspace/protocol';
+import { cutText, LIMITS } from '@streamspace/protocol';
 import { ActivityLog, type ActivityChange } from './activity.js';
 import { describeFailure, PlatformError } from './errors.js';
 import type { Platform, PlatformSession, SessionUsage } from './platform.js';
@@ -189,7 +189,7 @@ export class SessionMonitor {
     table.set(sessionId, knownFrom(session));
     // What was not known before is for the inventory to tell.
     if (known?.generation !== generation) return;
-    const reason = session.reason?.slice(0, LIMITS.textChars);
+    const reason = session.reason === undefined ? undefined : cutText(session.reason, LIMITS.textChars);
     report({
       type: 'status',
       payload: { sessionId, generation, state, ...(reason !== undefined && { reason }) },

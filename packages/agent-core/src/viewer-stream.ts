@@ -1,6 +1,6 @@
 import type { OpenRequest } from '@streamspace/protocol';
 import { filterChannel, RfbPolicyFilter, type ClosingChannel } from '@streamspace/rfb';
-import type { ByteChannel } from '@streamspace/vnc-tunnel';
+import { TunnelError, type ByteChannel } from '@streamspace/vnc-tunnel';
 import { PlatformError } from './errors.js';
 import type { LoopTurns } from './loop-turns.js';
 import type { Platform } from './platform.js';
@@ -27,7 +27,8 @@ export interface ViewerStream {
 
 /**
  * Opens a port of a session for a viewer, and holds the viewer to its policy: this is the last place that it passes
- * before the VNC server, which lets everybody do everything.
+ * before the VNC server, which lets everybody do everything. What is no RFB that can be held to it, of either side,
+ * ends the channel with TunnelError `protocol_error`.
  *
  * @throws PlatformError `refused` for a policy that cannot be held, and what the platform throws
  */
@@ -45,8 +46,28 @@ export async function openViewerStream(options: ViewerStreamOptions): Promise<Vi
     return { channel: await platform.openStream(sessionId, port, signal), dropped: () => 0 };
   }
   const server = await platform.openStream(sessionId, port, signal);
-  const filter = new RfbPolicyFilter(policy);
+  const filter = new ViewerFilter(policy);
   return { channel: heldTo(filter, server, turns, onInput), dropped: () => filter.dropped };
+}
+
+/** Says what it refuses as the far end of the stream can be told: `protocol_error`, in the filter's words. */
+class ViewerFilter extends RfbPolicyFilter {
+  override fromClient(bytes: Uint8Array): Uint8Array {
+    return told(() => super.fromClient(bytes));
+  }
+
+  override fromServer(bytes: Uint8Array): Uint8Array {
+    return told(() => super.fromServer(bytes));
+  }
+}
+
+function told(pass: () => Uint8Array): Uint8Array {
+  try {
+    return pass();
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new TunnelError('protocol_error', detail, { cause: error });
+  }
 }
 
 /** The server's channel as the viewer may have it. */

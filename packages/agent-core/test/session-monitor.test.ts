@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Platform } from '../src/index.js';
+import type { SessionReport } from '../src/report-queue.js';
 import { SessionMonitor } from '../src/session-monitor.js';
 import { SessionTable } from '../src/session-table.js';
 import { memoryPlatform } from '../src/testing/index.js';
@@ -14,11 +15,12 @@ function watching(list: Platform['list'], { listTimeoutMs = 10, pollIntervalMs =
   const { watch: _watch, ...platform } = { ...memoryPlatform(), list } as Platform;
   const clock = { ms: 0 };
   const errors: string[] = [];
+  const reports: SessionReport[] = [];
   const monitor = new SessionMonitor({
     platform,
     table: new SessionTable(),
     isBusy: () => false,
-    report: () => undefined,
+    report: (report) => void reports.push(report),
     onMissing: () => undefined,
     onError: (error, where) => errors.push(`${where}: ${String(error)}`),
     idleAfterMs: 0,
@@ -28,7 +30,7 @@ function watching(list: Platform['list'], { listTimeoutMs = 10, pollIntervalMs =
     now: () => clock.ms,
   });
   open.push(monitor);
-  return { monitor, clock, errors };
+  return { monitor, clock, errors, reports };
 }
 
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -97,5 +99,22 @@ describe('a list that hangs', () => {
     for (let i = 0; i < 16; i++) await expect(monitor.survey()).rejects.toMatchObject({ code: 'timeout' });
     await expect(monitor.survey()).rejects.toMatchObject({ code: 'platform_unavailable', shouldRetry: true });
     expect(lists).toBe(16);
+  });
+});
+
+describe('a reason that is too long', () => {
+  it('is cut, and no character of it in two', async () => {
+    const session = { sessionId: 's-1', generation: 1, commandId: 'c-1' };
+    const states = ['running', 'failed'] as const;
+    let lists = 0;
+    const { monitor, reports } = watching(async () => [
+      { ...session, state: states[lists++]!, reason: 'x'.repeat(4_095) + '🖥 and more' },
+    ]);
+    await monitor.survey();
+    await monitor.survey();
+    expect(reports.find(({ type }) => type === 'status')?.payload).toMatchObject({
+      state: 'failed',
+      reason: 'x'.repeat(4_095),
+    });
   });
 });

@@ -1,5 +1,7 @@
 import { Encoding, serveRfb, connectRfb, type Desktop, type DesktopSeat } from '@streamspace/rfb';
-import { channelPair } from '@streamspace/vnc-tunnel/testing';
+import { createTunnel } from '@streamspace/vnc-tunnel';
+import { channelPair, linkPair } from '@streamspace/vnc-tunnel/testing';
+import type { OpenRequest } from '@streamspace/protocol';
 import { describe, expect, it } from 'vitest';
 import type { Platform } from '../src/index.js';
 import { LoopTurns } from '../src/loop-turns.js';
@@ -126,5 +128,64 @@ describe('a stream for a viewer', () => {
     const opened = openViewerStream({ platform, request, signal, turns: new LoopTurns(), onInput() {} });
     await expect(opened).rejects.toMatchObject({ code: 'refused' });
     await expect(opened).rejects.toThrow(message);
+  });
+
+  /** A stream through a control plane's tunnel to an agent on this platform. */
+  async function acrossTunnel(platform: Platform) {
+    const link = linkPair();
+    const onOpen = async (request: OpenRequest, abort: AbortSignal) => {
+      const turns = new LoopTurns();
+      return (await openViewerStream({ platform, request, signal: abort, turns, onInput() {} })).channel;
+    };
+    const agent = createTunnel({ link: link.b, onOpen });
+    const controlPlane = createTunnel({ link: link.a });
+    const policy = { role: 'view', clipboard: 'none' } as const;
+    const stream = await controlPlane.open({ ...REQUEST, policy });
+    const expectReset = async (detail: string): Promise<void> => {
+      const error = await stream.closed;
+      expect(error).toMatchObject({ name: 'TunnelError', code: 'protocol_error' });
+      expect(error?.message).toContain(detail);
+      await Promise.all([agent.close(), controlPlane.close()]);
+    };
+    return { stream, expectReset };
+  }
+
+  it.each([
+    [
+      'a viewer that speaks no RFB',
+      ['RFB 003.008\n'],
+      'GET / HTTP/1.1',
+      `client's greeting is "GET / HTTP/1`,
+    ],
+    [
+      'a server that speaks no RFB',
+      ['SSH-2.0-OpenSSH'],
+      'RFB 003.008\n',
+      `server's greeting is "SSH-2.0-Open`,
+    ],
+    ['a server that encrypts', ['RFB 003.008\n', '\x01\x13'], 'RFB 003.008\n', 'server offers security 19'],
+  ])('is reset with protocol_error and what was wrong: %s', async (_what, server, viewer, detail) => {
+    const platform = memoryPlatform();
+    platform.openStream = async () => {
+      const [near, far] = channelPair();
+      void (async () => {
+        for (const answer of server) {
+          await far.write(Buffer.from(answer, 'latin1'));
+          await far.read();
+        }
+      })().catch(() => undefined);
+      return near;
+    };
+    const { stream, expectReset } = await acrossTunnel(platform);
+    // It may have been reset already.
+    await stream.write(Buffer.from(viewer, 'latin1')).catch(() => undefined);
+    await expectReset(detail);
+  });
+
+  it('is reset with protocol_error when a message comes of which the length is not known', async () => {
+    const { stream, expectReset } = await acrossTunnel(recordingPlatform().platform);
+    await connectRfb(stream, { encodings: [Encoding.raw] });
+    await stream.write(Uint8Array.of(200));
+    await expectReset('client message of type 200');
   });
 });

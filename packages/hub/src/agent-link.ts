@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   CLOSE,
   closeReason,
+  cutText,
   decodeAgentMessage,
   encodeMessage,
   LIMITS,
@@ -9,6 +10,7 @@ import {
   PROTOCOL_VERSIONS,
   type AgentMessage,
   type AgentPayloads,
+  type Capacity,
   type ControlMessage,
 } from '@streamspace/protocol';
 import { createTunnel, type ByteChannel, type Tunnel } from '@streamspace/vnc-tunnel';
@@ -50,8 +52,11 @@ export class AgentLink {
   #lastHeard = performance.now();
   #report: AgentReport = { status: 'online', activeSessions: 0 };
   #reportedAt = performance.now();
+  /** As the agent said it on this connection, and the store has heard it. */
+  #capacity: Capacity = { maxSessions: 0 };
   #malformed = 0;
   readonly #inbox = new Inbox({
+    read: (source) => this.#read(source),
     handle: (message) => this.#try(message),
     onOverflow: (detail) => void this.close(CLOSE.limitReached, detail),
   });
@@ -76,7 +81,7 @@ export class AgentLink {
     );
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       this.#lastHeard = performance.now();
-      if (!isBinary) this.#receive(data.toString('utf8'));
+      if (!isBinary) this.#inbox.push(data.toString('utf8'));
     });
     socket.on('ping', () => (this.#lastHeard = performance.now()));
     socket.on('error', (error) => (this.#endReason = error.message));
@@ -111,10 +116,19 @@ export class AgentLink {
     );
   }
 
-  #heard(report: AgentReport): Promise<void> {
+  /** @param capacity where it is another than before */
+  #heard(report: AgentReport, capacity?: Capacity): Promise<void> {
     this.#report = report;
     this.#reportedAt = performance.now();
-    return this.#owner.options.ownership.heard(this.agentId, this.#epoch, report);
+    const { ownership } = this.#owner.options;
+    return ownership.heard(this.agentId, this.#epoch, capacity ? { ...report, capacity } : report);
+  }
+
+  async #beat({ status, activeSessions, capacity }: AgentPayloads['heartbeat']): Promise<void> {
+    const changed = capacity && !isSameCapacity(capacity, this.#capacity) ? capacity : undefined;
+    await this.#heard({ status, activeSessions }, changed);
+    // Not before: what the store did not take is to be said again by the next heartbeat.
+    if (changed) this.#capacity = changed;
   }
 
   send(message: ControlMessage): void {
@@ -172,15 +186,15 @@ export class AgentLink {
     this.#socket.terminate();
   }
 
-  #receive(source: string): void {
-    let message: AgentMessage;
+  /** Never throws. */
+  #read(source: string): AgentMessage | undefined {
+    if (this.#status === 'ended') return undefined;
     try {
-      message = decodeAgentMessage(source);
+      return decodeAgentMessage(source);
     } catch (error) {
       this.#unreadable(error);
-      return;
+      return undefined;
     }
-    this.#inbox.push(message);
   }
 
   /** Never rejects. */
@@ -200,7 +214,7 @@ export class AgentLink {
     const code = error instanceof ProtocolError ? error.code : 'malformed_message';
     if (code === 'unknown_message') return;
     const message = error instanceof Error ? error.message : String(error);
-    this.send({ type: 'error', payload: { code, message: message.slice(0, LIMITS.textChars) } });
+    this.send({ type: 'error', payload: { code, message: cutText(message, LIMITS.textChars) } });
     this.#malformed += 1;
     if (this.#malformed > MALFORMED_BUDGET)
       void this.close(CLOSE.protocolError, 'too many malformed messages');
@@ -221,10 +235,8 @@ export class AgentLink {
       case 'hello':
         void this.close(CLOSE.protocolError, 'hello may be said once');
         return;
-      case 'heartbeat': {
-        const { status, activeSessions } = message.payload;
-        return this.#heard({ status, activeSessions });
-      }
+      case 'heartbeat':
+        return this.#beat(message.payload);
       case 'ack':
         return this.#acknowledged(message.payload.commandId);
       case 'complete': {
@@ -277,6 +289,7 @@ export class AgentLink {
       return;
     }
     clearTimeout(this.#helloTimer);
+    this.#capacity = capacity;
     this.#epoch = claim.epoch;
     this.#status = 'active';
     await this.#owner.activated(this);
@@ -411,3 +424,6 @@ export class AgentLink {
     if (wasActive) await this.#owner.ended(this, this.#endReason);
   }
 }
+
+const isSameCapacity = (one: Capacity, other: Capacity): boolean =>
+  one.maxSessions === other.maxSessions && one.maxCpu === other.maxCpu && one.maxMemory === other.maxMemory;

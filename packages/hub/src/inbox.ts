@@ -1,7 +1,11 @@
 import type { AgentMessage } from '@streamspace/protocol';
 
-/** Messages that may wait to be handled, or be handled. */
-const BACKLOG_MESSAGES = 1_024;
+/** What may wait to be handled, or be handled, of one connection. Past either: {@link InboxOptions.onOverflow}. */
+export const BACKLOG = {
+  messages: 1_024,
+  /** UTF-16 code units of their JSON texts: four of the longest. One message is taken alone, however long. */
+  chars: 8 * 1024 * 1024,
+} as const;
 /**
  * What does not hold up the messages behind it: writing it takes a while, many are written together, and of one command
  * the queue keeps the furthest.
@@ -9,18 +13,26 @@ const BACKLOG_MESSAGES = 1_024;
 const BESIDE: ReadonlySet<AgentMessage['type']> = new Set(['ack', 'complete', 'failed']);
 
 export interface InboxOptions {
+  /** Must not throw. `undefined`: there is nothing to handle. */
+  readonly read: (source: string) => AgentMessage | undefined;
   /** Must not reject. */
   readonly handle: (message: AgentMessage) => Promise<void>;
-  /** A message did not fit in any more. */
+  /** A message did not fit in any more, and none is taken after it. Called once. */
   readonly onOverflow: (detail: string) => void;
 }
 
 /**
  * Handles the messages of one connection in their order, each when the one before it has been dealt with. What is said
  * of commands begins in that order too, and is dealt with side by side.
+ *
+ * A message waits as text and is read when its turn has come: JSON can take many times the memory of its text.
+ *
+ * open → overflowed
  */
 export class Inbox {
-  #waiting = 0;
+  #status: 'open' | 'overflowed' = 'open';
+  #messages = 0;
+  #chars = 0;
   #tail: Promise<void> = Promise.resolve();
   readonly #beside = new Set<Promise<void>>();
   readonly #options: InboxOptions;
@@ -29,25 +41,44 @@ export class Inbox {
     this.#options = options;
   }
 
-  push(message: AgentMessage): void {
-    if (this.#waiting >= BACKLOG_MESSAGES) {
-      this.#options.onOverflow(`more than ${BACKLOG_MESSAGES} control messages are waiting`);
+  push(source: string): void {
+    if (this.#status === 'overflowed') return;
+    const excess = this.#excessWith(source);
+    if (excess !== undefined) {
+      this.#status = 'overflowed';
+      this.#options.onOverflow(`more than ${excess} are waiting`);
       return;
     }
-    this.#waiting += 1;
-    const handled = this.#tail
-      .then(() => this.#options.handle(message))
-      .finally(() => void (this.#waiting -= 1));
-    if (!BESIDE.has(message.type)) {
-      this.#tail = handled;
-      return;
-    }
+    this.#messages += 1;
+    this.#chars += source.length;
+    this.#tail = this.#tail.then(() => this.#turn(source));
+  }
+
+  /** Which bound would be passed. */
+  #excessWith(source: string): string | undefined {
+    if (this.#messages >= BACKLOG.messages) return `${BACKLOG.messages} control messages`;
+    if (this.#messages > 0 && this.#chars + source.length > BACKLOG.chars)
+      return `${BACKLOG.chars} characters of control messages`;
+    return undefined;
+  }
+
+  /** Resolves when the next message may begin. */
+  async #turn(source: string): Promise<void> {
+    const { length } = source;
+    const message = this.#options.read(source);
+    const handled = (message ? this.#options.handle(message) : Promise.resolve()).finally(() => {
+      this.#messages -= 1;
+      this.#chars -= length;
+    });
+    if (!message || !BESIDE.has(message.type)) return handled;
     this.#beside.add(handled);
     void handled.then(() => this.#beside.delete(handled));
+    return undefined;
   }
 
   /** Resolves when everything that was pushed has been dealt with. */
   async settled(): Promise<void> {
-    await Promise.all([this.#tail, ...this.#beside]);
+    await this.#tail;
+    await Promise.all(this.#beside);
   }
 }

@@ -20,4 +20,4 @@ export { HubError, type HubErrorCode } from './errors.js';
 export { createAgentHub } from './create-hub.js';
 export { memoryBackend } from './memory/backend.js';
 export { memoryCommandQueue } from './memory/command-queue.js';
-export { memoryOwnership } from './memory/ownership.js';
+export { memoryOwnership, type MemoryOwnership } from './memory/ownership.js';

@@ -57,6 +57,11 @@ export interface AgentOwnership {
 export interface AgentReport {
   readonly status: 'online' | 'draining';
   readonly activeSessions: number;
+  /**
+   * What it has room for now, where that is another than it said before on this connection. MUST be kept as that of its
+   * claim is, and MUST NOT be lost because a later report that has none comes before it is written.
+   */
+  readonly capacity?: Capacity;
 }
 
 /** Time within which an agent's connection may be taken over by another instance twice, in ms. */

@@ -6,8 +6,10 @@ import {
   CLOSE,
   decodeControlMessage,
   encodeMessage,
+  LIMITS,
   SUBPROTOCOL_V2,
   type AgentMessage,
+  type Capacity,
   type ControlMessage,
 } from '@streamspace/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -18,6 +20,8 @@ import {
   memoryOwnership,
   type AgentHub,
   type AgentHubOptions,
+  type AgentOwnership,
+  type AgentReport,
   type CommandQueue,
   type HubEvent,
 } from '../src/index.js';
@@ -487,6 +491,66 @@ describe('an agent hub', () => {
     tell({ agentId: 'agent-1', epoch });
     expect(await agent.closed).toMatchObject({ code: CLOSE.superseded });
     expect(hub.counters().staleFrames.heartbeat).toBe(1);
+  });
+
+  it('closes a connection whose messages wait and are too long together', async () => {
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    await restart({ onEvent: (event) => (event.type === 'session_status' ? held : undefined) });
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('welcome')).toHaveLength(1);
+    const payload = { sessionId: 's', generation: 1, state: 'running' };
+    const long = JSON.stringify({ type: 'status', payload }).padEnd(LIMITS.controlMessageChars);
+    for (let i = 0; i < 5; i++) agent.socket.send(long);
+    const closed = await agent.closed;
+    letGo();
+    expect(closed).toEqual({
+      code: CLOSE.limitReached,
+      reason: 'more than 8388608 characters of control messages are waiting',
+    });
+  });
+
+  it('tells of a capacity that is another than before, once, and again where the store did not take it', async () => {
+    const told: AgentReport[] = [];
+    let away = false;
+    const ownership: AgentOwnership = {
+      ...memoryOwnership(),
+      async heard(_agentId, _epoch, report) {
+        told.push(report);
+        if (away) throw new Error('away');
+      },
+    };
+    await restart({ ownership });
+    const agent = await dial();
+    agent.say(hello({ capacity: { maxSessions: 2, maxCpu: 4 } }));
+    const beat = async (capacity?: Capacity): Promise<Capacity | undefined> => {
+      const before = told.length;
+      const payload = { status: 'online', activeSessions: 1, ...(capacity && { capacity }) } as const;
+      agent.say({ type: 'heartbeat', payload });
+      await expect.poll(() => told.length).toBe(before + 1);
+      return told.at(-1)?.capacity;
+    };
+    expect(await beat({ maxSessions: 2, maxCpu: 4 })).toBeUndefined();
+    expect(await beat()).toBeUndefined();
+    expect(await beat({ maxSessions: 2, maxCpu: 3 })).toEqual({ maxSessions: 2, maxCpu: 3 });
+    expect(await beat({ maxSessions: 2, maxCpu: 3 })).toBeUndefined();
+    away = true;
+    expect(await beat({ maxSessions: 5 })).toEqual({ maxSessions: 5 });
+    away = false;
+    expect(await beat({ maxSessions: 5 })).toEqual({ maxSessions: 5 });
+    expect(await beat({ maxSessions: 5 })).toBeUndefined();
+  });
+
+  it('ignores what comes before hello and is unknown or no message, and welcomes the hello after it', async () => {
+    const agent = await dial();
+    agent.socket.send('{"type":"from_the_future"}');
+    agent.socket.send('{');
+    agent.socket.send(Buffer.from('short'));
+    agent.say(hello());
+    await expect
+      .poll(() => agent.received)
+      .toMatchObject([{ type: 'error', payload: { code: 'malformed_message' } }, { type: 'welcome' }]);
   });
 
   it('has what agents reported last written before it is closed', async () => {

@@ -18,7 +18,11 @@ commandQueueSuite({ describe, it }, async () => {
   };
 });
 
-agentOwnershipSuite({ describe, it }, async () => ({
-  ownership: memoryOwnership(),
-  addAgent: async () => undefined,
-}));
+agentOwnershipSuite({ describe, it }, async () => {
+  const ownership = memoryOwnership();
+  return {
+    ownership,
+    addAgent: async () => undefined,
+    capacityOf: async (agentId) => ownership.capacityOf(agentId),
+  };
+});

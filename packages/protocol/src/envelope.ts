@@ -1,16 +1,18 @@
 import { ProtocolError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { AGENT_MESSAGES, CONTROL_MESSAGES, type AgentMessage, type ControlMessage } from './messages.js';
+import { cutText, toPortableJson } from './text.js';
 
 type Catalogue = typeof AGENT_MESSAGES;
 
 /**
- * One control message as JSON text: `{type, timestamp, payload}`, the timestamp in RFC 3339.
+ * One control message as JSON text: `{type, timestamp, payload}`, the timestamp in RFC 3339. Lone surrogates
+ * become U+FFFD: not every language reads them.
  *
  * @param now the time to stamp, in ms since the epoch
  */
 export function encodeMessage(message: AgentMessage | ControlMessage, now: number = Date.now()): string {
-  return JSON.stringify({
+  return toPortableJson({
     type: message.type,
     timestamp: new Date(now).toISOString(),
     payload: message.payload,
@@ -18,11 +20,7 @@ export function encodeMessage(message: AgentMessage | ControlMessage, now: numbe
 }
 
 function decode(source: string, catalogue: Catalogue): { type: string; payload: unknown } {
-  if (source.length > LIMITS.controlMessageChars)
-    throw new ProtocolError(
-      'message_too_large',
-      `a control message may have ${LIMITS.controlMessageChars} characters, this one has ${source.length}`,
-    );
+  checkLength(source, 'control message', LIMITS.controlMessageChars);
   let document: unknown;
   try {
     document = JSON.parse(source);
@@ -37,8 +35,17 @@ function decode(source: string, catalogue: Catalogue): { type: string; payload: 
   const { type, payload } = document as { type?: unknown; payload?: unknown };
   if (typeof type !== 'string') throw new ProtocolError('malformed_message', 'type must be a string');
   if (!Object.hasOwn(catalogue, type))
-    throw new ProtocolError('unknown_message', `no message type ${JSON.stringify(type.slice(0, 64))}`);
+    throw new ProtocolError('unknown_message', `no message type ${JSON.stringify(cutText(type, 64))}`);
+  if (type === 'session_event') checkLength(source, type, LIMITS.eventChars);
   return { type, payload: catalogue[type]!(payload ?? {}, 'payload') };
+}
+
+function checkLength({ length }: string, what: string, allowed: number): void {
+  if (length <= allowed) return;
+  throw new ProtocolError(
+    'message_too_large',
+    `a ${what} may have ${allowed} characters, this one has ${length}`,
+  );
 }
 
 /**

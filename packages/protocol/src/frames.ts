@@ -1,6 +1,7 @@
 import { ProtocolError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { count, id, object, oneOf, type Infer } from './shape.js';
+import { cutText } from './text.js';
 
 /**
  * Every frame starts with the same 18 bytes, big-endian:
@@ -176,7 +177,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
         FRAME_KIND.reset,
         frame.streamId,
         RESET_CODE[frame.code],
-        utf8.encode(frame.reason.slice(0, LIMITS.textChars)),
+        utf8.encode(cutText(frame.reason, LIMITS.textChars)),
       );
     case 'resume':
     case 'resumeAck':

@@ -29,5 +29,6 @@ export {
   type StreamPolicy,
 } from './frames.js';
 export { CLOSE, closeReason, type CloseCode } from './close-codes.js';
+export { cutText, isIdentifier } from './text.js';
 export { LIMITS, PROTOCOL_VERSIONS, SUBPROTOCOL_V2 } from './limits.js';
 export { ProtocolError, type ProtocolErrorCode } from './errors.js';

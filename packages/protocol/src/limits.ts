@@ -8,6 +8,8 @@ export const PROTOCOL_VERSIONS: readonly number[] = [2];
 export const LIMITS = {
   /** Largest control message, in UTF-16 code units of its JSON text. Past it: `message_too_large`. */
   controlMessageChars: 2 * 1024 * 1024,
+  /** Largest `session_event`, counted in the same way: any agent sends any number of them. Past it: `message_too_large`. */
+  eventChars: 64 * 1024,
   /**
    * Largest payload of one DATA frame, in bytes. With its header (18) and a masked message's framing (8) it is 64 KiB,
    * which is what one read of a socket brings: a receiver of many in a row joins none of them from two reads.

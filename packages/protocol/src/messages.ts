@@ -1,4 +1,4 @@
-import { amount, count, id, json, list, object, oneOf, optional, text, type Infer } from './shape.js';
+import { amount, count, id, json, list, name, object, oneOf, optional, text, type Infer } from './shape.js';
 
 /** What a session can be asked to do; the names are those of StreamSpace's command types. */
 export const ACTIONS = ['start_session', 'stop_session', 'hibernate_session', 'wake_session'] as const;
@@ -61,7 +61,7 @@ const fromAgent = {
     /** Of the leader election, where there is one. */
     fencingToken: optional(count()),
     platform: id,
-    region: optional(text(100)),
+    region: optional(name(100, 0)),
     capacity,
     /** Ids of commands that are being carried out. */
     running: list(id),

@@ -1,5 +1,6 @@
 import { ProtocolError } from './errors.js';
 import { LIMITS } from './limits.js';
+import { isPortable } from './text.js';
 
 /**
  * A reader of untrusted JSON: returns the value with its type, or throws `malformed_message` naming the path.
@@ -22,21 +23,33 @@ export const text =
       ? value
       : fail(path, `a string of ${min} to ${max} characters`);
 
+/** A string of `min` to `max` characters that any database and any language can hold: things are found by it. */
+export const name = (max: number, min: number): Shape<string> => {
+  const read = text(max, min);
+  return (value, path) => {
+    const found = read(value, path);
+    return isPortable(found) ? found : fail(path, 'a string without NUL and without lone surrogates');
+  };
+};
+
 /** A non-empty identifier. */
-export const id: Shape<string> = text(LIMITS.idChars, 1);
+export const id: Shape<string> = name(LIMITS.idChars, 1);
+
+/** JSON can say -0, which is 0 here. */
+const unsigned = (value: number): number => (value === 0 ? 0 : value);
 
 /** A whole number from 0 (or `min`) to 2^53 − 1. */
 export const count =
   (min = 0): Shape<number> =>
   (value, path) =>
     typeof value === 'number' && Number.isSafeInteger(value) && value >= min
-      ? value
+      ? unsigned(value)
       : fail(path, `a whole number from ${min} to 2^53 - 1`);
 
 /** A finite number of at least 0. */
 export const amount: Shape<number> = (value, path) =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0
-    ? value
+    ? unsigned(value)
     : fail(path, 'a number of at least 0');
 
 export const flag: Shape<boolean> = (value, path) =>

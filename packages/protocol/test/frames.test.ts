@@ -140,6 +140,16 @@ describe('stream frames', () => {
     expect(decodeFrame(bytes)).toEqual({ kind: 'end', streamId: 1n, offset: 4 });
   });
 
+  it.each([
+    ['x'.repeat(5_000), 'x'.repeat(4_096)],
+    ['x'.repeat(4_096), 'x'.repeat(4_096)],
+    ['x'.repeat(4_095) + '🖥!', 'x'.repeat(4_095)],
+    ['x'.repeat(4_094) + '🖥!', 'x'.repeat(4_094) + '🖥'],
+  ])('cut the reason of a reset to 4 096 characters, and cut none in two', (reason, expected) => {
+    const bytes = encodeFrame({ kind: 'reset', streamId: 1n, code: 'refused', reason });
+    expect(decodeFrame(bytes)).toMatchObject({ kind: 'reset', reason: expected });
+  });
+
   it('read a reset with a code of a later version as internal', () => {
     const bytes = encodeFrame({ kind: 'reset', streamId: 1n, code: 'refused', reason: 'no' });
     bytes[17] = 250;

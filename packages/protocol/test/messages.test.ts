@@ -144,6 +144,26 @@ describe('control messages', () => {
     );
   });
 
+  it('quote the start of a type that is not known, however long it is', () => {
+    const read = (type: string) => () => decodeAgentMessage(JSON.stringify({ type }));
+    expect(read('x'.repeat(100_000))).toThrow(`no message type "${'x'.repeat(64)}"`);
+    expect(read('x'.repeat(63) + '🖥 and more')).toThrow(`no message type "${'x'.repeat(63)}"`);
+  });
+
+  it('have no lone surrogate when they are written, whatever was put into them', () => {
+    const result = { 'a\ud83d': ['\udda5', { text: 'a\\ud83d', pair: '🖥' }] };
+    const text = encodeMessage({ type: 'complete', payload: { commandId: 'c', result } });
+    expect(decodeAgentMessage(text)).toEqual({
+      type: 'complete',
+      payload: { commandId: 'c', result: { 'a\ufffd': ['\ufffd', { text: 'a\\ud83d', pair: '🖥' }] } },
+    });
+  });
+
+  it('keep what a free text holds that no database does: whoever stores it makes it fit', () => {
+    const source = '{"type":"failed","payload":{"commandId":"c","error":"\\ud83d\\u0000"}}';
+    expect(decodeAgentMessage(source)).toMatchObject({ payload: { error: '\ud83d\0' } });
+  });
+
   it('throw nothing but ProtocolError, whatever arrives', () => {
     const types = [...fromAgent, ...fromControl].map(({ type }) => type);
     fc.assert(

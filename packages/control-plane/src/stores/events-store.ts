@@ -1,3 +1,4 @@
+import { cutText } from '@streamspace/protocol';
 import type { AuditStore, EventStore } from '../domain/timeline.js';
 import type { Database, Row } from './database.js';
 import { storableText, toJsonText } from './storable.js';
@@ -41,7 +42,7 @@ export function sqlEventStore(database: Database): EventStore {
           epoch,
           generation,
           storableText(kind),
-          storableText(message).slice(0, MESSAGE_CHARS),
+          storableText(cutText(message, MESSAGE_CHARS)),
           dataText(data),
         ],
       );

@@ -1,4 +1,5 @@
 import type { AgentEpoch, AgentReport } from '@streamspace/hub';
+import { capacityToJson } from './capacity.js';
 import { isDatabaseError } from './database-error.js';
 import type { Database } from './database.js';
 import { retryConflicts } from './retry.js';
@@ -32,6 +33,16 @@ const WRITE = `
     from json_to_recordset($1::json) as r(agent_id text, epoch bigint, age float8, status text, sessions integer)
     join agents a on a.agent_id = r.agent_id
    where h.agent_id = a.id and h.epoch = r.epoch`;
+
+/**
+ * Only for those who said it, and only where it is another: the row is a placement's to lock. As in a claim, what the
+ * agent leaves out stays.
+ */
+const RESIZE = `
+  update agents a set capacity = a.capacity || r.capacity, updated_at = now()
+    from json_to_recordset($1::json) as r(agent_id text, epoch bigint, capacity jsonb)
+   where a.agent_id = r.agent_id and a.epoch = r.epoch
+     and a.capacity is distinct from a.capacity || r.capacity`;
 
 /** Which of these are not the agent's epoch any more. */
 const REPLACED = `
@@ -85,7 +96,9 @@ export class Heartbeats {
       this.#tell({ agentId, epoch });
       return;
     }
-    held.unwritten = { report, at: performance.now() };
+    // Said once: it must not go under in the reports that follow it.
+    const capacity = report.capacity ?? held.unwritten?.report.capacity;
+    held.unwritten = { report: capacity ? { ...report, capacity } : report, at: performance.now() };
     if (report.status === held.written) this.#wait();
     else await this.#write([[agentId, held]]);
   }
@@ -126,8 +139,13 @@ export class Heartbeats {
       status: report.status,
       sessions: Math.min(report.activeSessions, LARGEST_INT4),
     }));
+    const resized = sent.flatMap(({ agentId, held: { epoch }, unwritten: { report } }) =>
+      report.capacity ? [{ agent_id: agentId, epoch, capacity: capacityToJson(report.capacity) }] : [],
+    );
     let replaced: { agent_id: string; epoch: number }[] = [];
     try {
+      if (resized.length > 0)
+        await retryConflicts(() => this.#options.database.query(RESIZE, [toJsonText(resized)]));
       const json = toJsonText(rows);
       const { rowCount } = await retryConflicts(() => this.#options.database.query(WRITE, [json]));
       if (rowCount < rows.length) ({ rows: replaced } = await this.#options.database.query(REPLACED, [json]));

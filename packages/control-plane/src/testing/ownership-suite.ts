@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestRunner } from '@streamspace/hub/testing';
+import type { Capacity } from '@streamspace/protocol';
 import type { Fixtures } from './fixtures.js';
 
 /** What the database adds to what every ownership of agents has to do. */
@@ -39,6 +40,42 @@ export function ownershipInDatabaseSuite(
         highestFencingToken: 3,
       });
       assert.ok((await claim(3)).ok);
+    });
+
+    it('keeps a capacity with what the claim said besides, and writes none that is not new', async () => {
+      const on = await fixtures();
+      const { agentId, epoch } = await on.addAgent({ maxSessions: 1 });
+      const row = async () => {
+        const { rows } = await on.database.query<{ capacity: unknown; version: string }>(
+          'select capacity, xmin::text as version from agents where agent_id = $1',
+          [agentId],
+        );
+        return rows[0]!;
+      };
+      const say = async (capacity: Capacity): Promise<void> => {
+        await on.ownership.heard(agentId, epoch, { status: 'online', activeSessions: 0, capacity });
+        await on.ownership.flush?.();
+      };
+      await say({ maxSessions: 4, maxCpu: 1.5 });
+      await say({ maxSessions: 5 });
+      const written = await row();
+      assert.deepEqual(written.capacity, { max_sessions: 5, max_cpu: 1.5 });
+      await say({ maxSessions: 5, maxCpu: 1.5 });
+      assert.deepEqual(await row(), written);
+    });
+
+    it('takes no capacity from a replica whose connection another one has replaced', async () => {
+      const on = await fixtures();
+      const { agentId, epoch } = await on.addAgent({ maxSessions: 1 });
+      await on.database.query('update agents set epoch = epoch + 1 where agent_id = $1', [agentId]);
+      await on.ownership.heard(agentId, epoch, {
+        status: 'online',
+        activeSessions: 0,
+        capacity: { maxSessions: 9 },
+      });
+      await on.ownership.flush?.();
+      const found = (await on.agents.list()).find((agent) => agent.agentId === agentId);
+      assert.equal(found?.maxSessions, 1);
     });
 
     it('writes that an agent is alive with others, and as of when it was heard', async () => {

@@ -46,6 +46,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
         const found = (await on.agents.list()).find((agent) => agent.agentId === agentId);
         return found?.status === 'online';
       },
+      capacityOf: async (agentId) => (await on.agents.list()).find((agent) => agent.agentId === agentId),
     };
   });
 

@@ -1,3 +1,4 @@
+import type { Capacity } from '@streamspace/protocol';
 import { INSTANCE_CHANGE_WINDOW_MS, type AgentOwnership, type Claim, type ClaimRequest } from '../ports.js';
 
 interface Owned {
@@ -8,15 +9,22 @@ interface Owned {
   readonly fencingToken: number;
   /** When another instance took the connection over, the last two times, in ms. */
   readonly changes: readonly number[];
+  capacity: Capacity;
+}
+
+/** Ownership in memory, and what else it knows of agents. */
+export interface MemoryOwnership extends AgentOwnership {
+  /** What the agent said last that it has room for; `undefined` where it was never claimed. */
+  capacityOf(agentId: string): Capacity | undefined;
 }
 
 /** Ownership that lasts as long as this process: for tests, and for a control plane that keeps nothing. */
-export function memoryOwnership(options: { now?: () => number } = {}): AgentOwnership {
+export function memoryOwnership(options: { now?: () => number } = {}): MemoryOwnership {
   const now = options.now ?? Date.now;
   const agents = new Map<string, Owned>();
   return {
     async claim(request) {
-      const { agentId, connectionId, instanceId, fencingToken } = request;
+      const { agentId, connectionId, instanceId, fencingToken, capacity } = request;
       const held = agents.get(agentId);
       const refusal = held && refusalOf(held, request, now());
       if (refusal) return refusal;
@@ -28,6 +36,7 @@ export function memoryOwnership(options: { now?: () => number } = {}): AgentOwne
         instanceId,
         fencingToken: fencingToken ?? held?.fencingToken ?? 0,
         changes: changes ?? [],
+        capacity: { ...held?.capacity, ...capacity },
       });
       return { ok: true, epoch };
     },
@@ -35,7 +44,11 @@ export function memoryOwnership(options: { now?: () => number } = {}): AgentOwne
       const held = agents.get(agentId);
       if (held && held.epoch === epoch && held.connectionId === connectionId) held.connectionId = undefined;
     },
-    async heard() {},
+    async heard(agentId, epoch, { capacity }) {
+      const held = agents.get(agentId);
+      if (held?.epoch === epoch) held.capacity = { ...held.capacity, ...capacity };
+    },
+    capacityOf: (agentId) => agents.get(agentId)?.capacity,
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import type { Capacity } from '@streamspace/protocol';
 import type { AgentOwnership, ClaimRequest } from '../ports.js';
 import type { TestRunner } from './runner.js';
 
@@ -9,6 +10,8 @@ export interface AgentOwnershipFixture {
   addAgent(agentId: string): Promise<void>;
   /** Whether the agent counts as connected, where the store keeps that. */
   isOnline?(agentId: string): Promise<boolean>;
+  /** What the agent has room for, as whoever places sessions reads it, where the store keeps that. */
+  capacityOf?(agentId: string): Promise<Capacity | undefined>;
 }
 
 /** What every `AgentOwnership` has to do. */
@@ -93,6 +96,37 @@ export function agentOwnershipSuite(
       await ownership.heard(agentId, claim.epoch - 1, { status: 'draining', activeSessions: 9 });
       await ownership.flush?.();
       await ownership.flush?.();
+    });
+
+    it('keeps the capacity that a report tells of, and no other than the current connection’s', async () => {
+      const { ownership, request, agentId, capacityOf } = await setUp();
+      const first = await ownership.claim(request({ capacity: { maxSessions: 2 } }));
+      assert.ok(first.ok);
+      const mostSessions = async (): Promise<number | undefined> => {
+        await ownership.flush?.();
+        return capacityOf ? (await capacityOf(agentId))?.maxSessions : undefined;
+      };
+      const expect = async (maxSessions: number): Promise<void> => {
+        const found = await mostSessions();
+        if (capacityOf) assert.equal(found, maxSessions);
+      };
+      const say = (epoch: number, status: 'online' | 'draining', maxSessions?: number): Promise<void> =>
+        ownership.heard(agentId, epoch, {
+          status,
+          activeSessions: 0,
+          ...(maxSessions !== undefined && { capacity: { maxSessions } }),
+        });
+      await expect(2);
+      await say(first.epoch, 'online', 5);
+      await say(first.epoch, 'online');
+      await expect(5);
+      await say(first.epoch, 'draining', 7);
+      await say(first.epoch, 'online');
+      await expect(7);
+      const second = await ownership.claim(request({ capacity: { maxSessions: 3 } }));
+      assert.ok(second.ok);
+      await say(first.epoch, 'online', 9);
+      await expect(3);
     });
 
     it('refuses the third change of instance within a minute and names the incumbent', async () => {
