@@ -17,7 +17,8 @@ const FIRST_CAPACITY = 64;
  * unknown. It holds at most as many bytes as its rules ask for at once; a `flow` holds none.
  */
 export class ByteSieve {
-  readonly #rules: SieveRules;
+  /** Gone after a failure: it would hold what it was shown last. */
+  #rules: SieveRules | undefined;
   #need = 0;
   #held: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   #heldBytes = 0;
@@ -65,6 +66,7 @@ export class ByteSieve {
         cause instanceof RfbError
           ? cause
           : new RfbError('bad_message', 'the stream cannot be filtered', { cause });
+      this.#rules = undefined;
       this.#held = NOTHING;
       this.#run = NOTHING;
       this.#passed = [];
@@ -102,9 +104,11 @@ export class ByteSieve {
   }
 
   #resume(shown: Uint8Array): void {
-    this.#need = this.#rules.next(shown).value;
+    const rules = this.#rules;
+    if (!rules) return;
+    this.#need = rules.next(shown).value;
     // Nothing to wait for: an empty list, or a flow of no bytes.
-    while (this.#need === 0 && this.#flow === 0) this.#need = this.#rules.next(NOTHING).value;
+    while (this.#need === 0 && this.#flow === 0) this.#need = rules.next(NOTHING).value;
   }
 
   #endRun(): void {

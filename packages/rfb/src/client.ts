@@ -208,7 +208,7 @@ class SmallClient implements RfbClient {
       case 'hextile': {
         this.#check(rect);
         const pixels = decodePixels(this.#format, rect.pixels, rect.width * rect.height);
-        this.#blit(rect, pixels, 0, rect.width);
+        this.#blit(rect, pixels);
         return;
       }
       case 'zrle': {
@@ -217,14 +217,13 @@ class SmallClient implements RfbClient {
         if (!this.#inflater)
           throw new RfbError('bad_message', 'a rectangle in ZRLE, and no inflater was given');
         const inflated = await this.#inflater.inflate(rect.compressed, mostZrleBytes(rect));
-        this.#blit(rect, decodeZrle(rect, this.#format, inflated), 0, rect.width);
+        this.#blit(rect, decodeZrle(rect, this.#format, inflated));
         return;
       }
       case 'copyRect': {
         this.#check(rect);
         this.#check({ ...rect, x: rect.fromX, y: rect.fromY });
-        const { pixels, width } = this.framebuffer;
-        this.#blit(rect, pixels.slice(), rect.fromY * width + rect.fromX, width);
+        this.#copy(rect, rect.fromX, rect.fromY);
         return;
       }
       case 'cursor':
@@ -243,11 +242,22 @@ class SmallClient implements RfbClient {
     }
   }
 
-  #blit(rect: Rect, source: Uint32Array, offset: number, stride: number): void {
+  #blit(rect: Rect, source: Uint32Array): void {
     const { pixels, width } = this.framebuffer;
     for (let row = 0; row < rect.height; row++) {
-      const from = offset + row * stride;
+      const from = row * rect.width;
       pixels.set(source.subarray(from, from + rect.width), (rect.y + row) * width + rect.x);
+    }
+  }
+
+  /** In place: where the two overlap, no row is overwritten before it has been copied. */
+  #copy(rect: Rect, fromX: number, fromY: number): void {
+    const { pixels, width } = this.framebuffer;
+    const lastRowFirst = rect.y > fromY;
+    for (let turn = 0; turn < rect.height; turn++) {
+      const row = lastRowFirst ? rect.height - 1 - turn : turn;
+      const from = (fromY + row) * width + fromX;
+      pixels.copyWithin((rect.y + row) * width + rect.x, from, from + rect.width);
     }
   }
 

@@ -1,8 +1,12 @@
 import type { PixelEncoder, PixelFormat } from './pixel-format.js';
 
 /**
- * CPIXEL of RFC 6143, section 7.7.5: where all colours of a 32-bit pixel are in three of its bytes, the fourth, which
- * says nothing, is left out.
+ * CPIXEL of RFC 6143, section 7.7.5: where all colours of a 32-bit pixel are in its three low or its three high bytes,
+ * the fourth, which says nothing, is left out.
+ *
+ * Where they are in both, the RFC does not say which byte that is. The viewers of TigerVNC and LibVNC, and LibVNC's
+ * server, leave out the last one in the order of sending, and so does this. TigerVNC's server, as of 1.12, leaves out
+ * the first, which its own viewer reads wrongly: ask it for no such format.
  */
 export interface CompactLayout {
   readonly bytes: number;
@@ -20,9 +24,11 @@ export function compactLayout(format: PixelFormat): CompactLayout {
       (format.greenMax << format.greenShift) |
       (format.blueMax << format.blueShift)) >>>
     0;
-  if (used <= 0xffffff) return { bytes: 3, shift: 0, from: format.bigEndian ? 1 : 0 };
-  if ((used & 0xff) === 0) return { bytes: 3, shift: 8, from: format.bigEndian ? 0 : 1 };
-  return whole;
+  const low = used <= 0xffffff;
+  const high = (used & 0xff) === 0;
+  if (!low && !high) return whole;
+  const keepsFirst = format.bigEndian ? high : low;
+  return { bytes: 3, shift: keepsFirst === format.bigEndian ? 8 : 0, from: keepsFirst ? 0 : 1 };
 }
 
 /** Writes colours of the form 0xRRGGBB as CPIXELs of one format. */

@@ -2,25 +2,20 @@ import { ByteSieve, type SieveRules } from './byte-sieve.js';
 import { ClientMessageType, Encoding, SecurityType, type RfbVersion } from './encodings.js';
 import { RfbError } from './errors.js';
 import { fields } from './incremental.js';
-import { resolveLimits, within, type RfbLimits } from './limits.js';
-import { allows, allowsExtendedClipboard, GII_MESSAGE, isActivity, type RfbPolicy } from './policy.js';
+import { resolveLimits, type RfbLimits } from './limits.js';
+import { CLIENT_MESSAGE_SHAPES, cutTextLength } from './message-shapes.js';
+import { allows, allowsExtendedClipboard, isActivity, type RfbPolicy } from './policy.js';
 import { decodeLatin1 } from './text.js';
 import { writeSetEncodings } from './write.js';
 
 export interface RfbPolicyFilterOptions {
-  /** What the client may send; beyond a limit the filter fails with `limit_exceeded`. @default RFB_LIMITS */
+  /**
+   * What the client may send; beyond a limit the filter fails with `limit_exceeded`, but for a clipboard text, which is
+   * dropped. @default RFB_LIMITS
+   */
   limits?: Partial<RfbLimits>;
 }
 
-/** Bytes of the messages whose length their type tells. */
-const FIXED_BYTES: ReadonlyMap<number, number> = new Map([
-  [ClientMessageType.setPixelFormat, 20],
-  [ClientMessageType.framebufferUpdateRequest, 10],
-  [ClientMessageType.keyEvent, 8],
-  [ClientMessageType.pointerEvent, 6],
-  [ClientMessageType.enableContinuousUpdates, 10],
-  [ClientMessageType.xvp, 4],
-]);
 type Status = 'greeting' | 'version' | 'offered' | 'challenged' | 'init' | 'open' | 'refused';
 
 const VNC_CHALLENGE_BYTES = 16;
@@ -47,6 +42,11 @@ const SERVER_GREETING = /^RFB 003\.(\d{3})\n$/;
  * - SetEncodings, where ExtendedMouseButtons is left out (it makes the length of PointerEvent depend on the server's
  *   answer), and the extended clipboard unless the policy is `control` with `both`;
  * - the shared flag of a client that may only watch, which is set: it may not push others out.
+ * A clipboard text that may not pass is dropped, however long it is, and so is one that is longer than the limit: its
+ * bytes are counted, not held, and the stream goes on behind them. A text in the extended form, whose length is
+ * negative, passes only while the server has been told of the extended clipboard. So a policy that takes that away from
+ * a client which has begun to use it ends the client's clipboard until it connects anew; one that never had it speaks
+ * the plain form.
  * An unknown type fails with `unknown_message`: its length, and so what would follow it, is not known.
  *
  * What does not hold: that the server's clipboard stays inside where `out` is not allowed. Its texts stand between
@@ -229,71 +229,45 @@ export class RfbPolicyFilter {
     this.#expect('client', 'open');
     const type = head[0] ?? 0;
     this.#repeatEncodings(sieve);
-    if (type === ClientMessageType.setEncodings) return yield* this.#setEncodings(sieve);
-    const passes = allows(this.#policy, type);
-    if (!passes) this.#dropped += 1;
-    else if (isActivity(type)) this.#inputs += 1;
-    // A type that is not known fails below, before anything of this message has left.
-    const known = FIXED_BYTES.get(type);
-    if (known !== undefined) {
+    // An unknown type fails before anything of this message has left.
+    const shape = CLIENT_MESSAGE_SHAPES.get(type);
+    if (!shape) throw unknownType(type);
+    if (shape.rest === undefined) {
+      const passes = this.#count(type, allows(this.#policy, type));
       if (passes) sieve.emit(head);
-      return yield* sieve.flow(known - 1, passes);
+      return yield* sieve.flow(shape.bytes, passes);
     }
+    // The policy of its start is what holds for a message.
+    const allowed = allows(this.#policy, type);
     const start = Uint8Array.of(type);
-    const more = yield* this.#restOfHead(type);
+    const more = yield shape.bytes;
+    const rest = shape.rest(more, this.#limits);
+    if (type === ClientMessageType.setEncodings) {
+      const padding = more[0];
+      this.#encodings = numbersOf(yield rest);
+      return this.#announce(sieve, this.#encodings, padding);
+    }
+    const isText = type === ClientMessageType.clientCutText;
+    const passes = this.#count(type, allowed && (!isText || this.#takes(more)));
     if (passes) {
       sieve.emit(start);
-      sieve.emit(more.head);
+      sieve.emit(more);
     }
-    if (more.rest > 0) yield* sieve.flow(more.rest, passes);
+    if (rest > 0) yield* sieve.flow(rest, passes);
   }
 
-  /** What follows the type byte up to the message's length, and how many bytes follow that. */
-  *#restOfHead(type: number): Generator<number, { head: Uint8Array; rest: number }, Uint8Array> {
-    const limits = this.#limits;
-    switch (type) {
-      case ClientMessageType.clientCutText: {
-        const head = yield 7;
-        // A negative length is that of an extended text.
-        const length = Math.abs(fields(head).getInt32(3));
-        return { head, rest: within('the clipboard text', length, limits.cutTextBytes) };
-      }
-      case ClientMessageType.clientFence: {
-        const head = yield 8;
-        return { head, rest: within('the payload of a fence', head[7] ?? 0, limits.fenceBytes) };
-      }
-      case ClientMessageType.setDesktopSize: {
-        const head = yield 7;
-        return { head, rest: within('the number of screens', head[5] ?? 0, limits.screens) * 16 };
-      }
-      case GII_MESSAGE: {
-        const head = yield 3;
-        const bigEndian = ((head[0] ?? 0) & 0x80) !== 0;
-        return { head, rest: fields(head).getUint16(1, !bigEndian) };
-      }
-      case ClientMessageType.qemu: {
-        const head = yield 1;
-        if (head[0] === 0) return { head, rest: 10 };
-        throw new RfbError(
-          'unknown_message',
-          `QEMU client message ${head[0]}; allowed is 0, an extended key`,
-        );
-      }
-      default:
-        throw new RfbError(
-          'unknown_message',
-          `client message of type ${type}; allowed are ${Object.values(ClientMessageType).join(', ')}`,
-        );
-    }
+  /** Counts a message as one that passes or as one that is dropped. */
+  #count(type: number, passes: boolean): boolean {
+    if (!passes) this.#dropped += 1;
+    else if (isActivity(type)) this.#inputs += 1;
+    return passes;
   }
 
-  *#setEncodings(sieve: ByteSieve): Generator<number, void, Uint8Array> {
-    const head = fields(yield 3);
-    const padding = head.getUint8(0);
-    const count = within('the number of encodings', head.getUint16(1), this.#limits.encodings);
-    const list = fields(yield count * 4);
-    this.#encodings = Array.from({ length: count }, (_, index) => list.getInt32(index * 4));
-    this.#announce(sieve, this.#encodings, padding);
+  /** Of a clipboard text that the policy allows: whether its form and its length may pass. */
+  #takes(head: Uint8Array): boolean {
+    const length = cutTextLength(head);
+    if (length < 0 && !this.#extendedClipboardGiven) return false;
+    return Math.abs(length) <= this.#limits.cutTextBytes;
   }
 
   /** The client need not know that its policy has changed: what it announced before is weighed anew. */
@@ -305,7 +279,8 @@ export class RfbPolicyFilter {
   }
 
   #announce(sieve: ByteSieve, encodings: readonly number[], padding = 0): void {
-    this.#extendedClipboardGiven = allowsExtendedClipboard(this.#policy);
+    this.#extendedClipboardGiven =
+      allowsExtendedClipboard(this.#policy) && encodings.includes(Encoding.extendedClipboard);
     const allowed = encodings.filter(
       (encoding) =>
         encoding !== Encoding.extendedMouseButtons &&
@@ -320,6 +295,16 @@ export class RfbPolicyFilter {
 function notSpoken(who: string, greeting: Uint8Array, allowed: string): RfbError {
   const text = JSON.stringify(decodeLatin1(greeting));
   return new RfbError('version_unsupported', `the ${who}'s greeting is ${text}; allowed are ${allowed}`);
+}
+
+function unknownType(type: number): RfbError {
+  const allowed = [...CLIENT_MESSAGE_SHAPES.keys()].join(', ');
+  return new RfbError('unknown_message', `client message of type ${type}; allowed are ${allowed}`);
+}
+
+function numbersOf(list: Uint8Array): number[] {
+  const view = fields(list);
+  return Array.from({ length: list.length / 4 }, (_, index) => view.getInt32(index * 4));
 }
 
 function unreadable(types: readonly number[]): RfbError {

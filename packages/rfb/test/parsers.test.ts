@@ -184,6 +184,13 @@ const welcomed = concat([
 const after = (head: Uint8Array, ...bytes: number[]): Uint8Array => concat([head, Uint8Array.from(bytes)]);
 const format = (...bytes: number[]): Uint8Array => after(greeted, 0, 0, 0, 0, ...bytes, 0, 0, 0);
 
+const hextile = (width: number, height: number, ...tile: number[]): Uint8Array =>
+  concat([
+    after(welcomed, 0, 0, 0, 1),
+    rectHead(0, 0, width, height, Encoding.hextile),
+    Uint8Array.from(tile),
+  ]);
+
 describe('What breaks the protocol is refused with a code', () => {
   it.each([
     ['a greeting of another protocol', new TextEncoder().encode('SSH-2.0-OpenS'), 'version_unsupported'],
@@ -196,6 +203,7 @@ describe('What breaks the protocol is refused with a code', () => {
     ],
     ['24 bits per pixel', format(24, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0), 'bad_message'],
     ['a shift beyond the pixel', format(16, 16, 0, 1, 0, 31, 0, 63, 0, 31, 12, 5, 0), 'bad_message'],
+    ['a shift just beyond the pixel', format(16, 16, 0, 1, 0, 1, 0, 63, 0, 31, 16, 5, 0), 'bad_message'],
     [
       'a colour range of no whole bits',
       format(32, 24, 0, 1, 0, 254, 0, 255, 0, 255, 16, 8, 0),
@@ -236,6 +244,11 @@ describe('What breaks the protocol is refused with a code', () => {
       concat([after(welcomed, 0, 0, 0, 1), rectHead(0, 0, 513, 1, -239)]),
       'limit_exceeded',
     ],
+    ['a Hextile tile of a kind that is not known', hextile(1, 1, 32), 'bad_message'],
+    ['a Hextile tile of a known kind and another', hextile(1, 1, 33, 1, 2, 3, 4), 'bad_message'],
+    // Further tiles have room for what is too large: nothing else refuses it.
+    ['a part of a Hextile tile that is too tall by one', hextile(16, 32, 8, 1, 0x01, 0x0f), 'bad_message'],
+    ['a part of a Hextile tile that is too wide by one', hextile(32, 16, 8, 1, 0x10, 0xf0), 'bad_message'],
     ['too long a text', after(welcomed, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), 'limit_exceeded'],
   ])('from a server: %s', (_, stream, code) => {
     expect(() => parse(new ServerMessageParser(), [stream])).toThrow(expect.objectContaining({ code }));

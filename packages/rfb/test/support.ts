@@ -169,3 +169,23 @@ export async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
+
+/** All that a server says up to its first update. */
+export function handshake(width: number, height: number): Uint8Array {
+  const format = [32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0];
+  return concat([
+    new TextEncoder().encode('RFB 003.008\n'),
+    Uint8Array.of(1, 1, 0, 0, 0, 0),
+    Uint8Array.of(...pair(width), ...pair(height), ...format, 0, 0, 0, 0),
+  ]);
+}
+
+/** An update of one rectangle, and what follows that rectangle's head. */
+export function rectangle(width: number, height: number, encoding: number, ...more: number[]): Uint8Array {
+  const head = [...pair(width), ...pair(height), ...pair(encoding >> 16), ...pair(encoding)];
+  return Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 0, ...head, ...more);
+}
+
+export function pair(value: number): [number, number] {
+  return [(value >> 8) & 255, value & 255];
+}

@@ -14,7 +14,16 @@ import {
 } from '@streamspace/rfb';
 import { zlibDeflater, zlibInflater } from '@streamspace/rfb/node';
 import { planPixels } from '../src/rectangle-writer.js';
-import { channels, concat, noise, TestDesktop, until, type TestChannel } from './support.js';
+import {
+  channels,
+  concat,
+  handshake,
+  noise,
+  rectangle,
+  TestDesktop,
+  until,
+  type TestChannel,
+} from './support.js';
 
 const open: TestChannel[] = [];
 afterEach(() => {
@@ -356,23 +365,3 @@ describe('By default, a server makes a client hold', () => {
     },
   );
 });
-
-/** All that a server says up to its first update. */
-function handshake(width: number, height: number): Uint8Array {
-  const format = [32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0];
-  return concat([
-    new TextEncoder().encode('RFB 003.008\n'),
-    Uint8Array.of(1, 1, 0, 0, 0, 0),
-    Uint8Array.of(...pair(width), ...pair(height), ...format, 0, 0, 0, 0),
-  ]);
-}
-
-/** An update of one rectangle, and what follows that rectangle's head. */
-function rectangle(width: number, height: number, encoding: number, ...more: number[]): Uint8Array {
-  const head = [...pair(width), ...pair(height), ...pair(encoding >> 16), ...pair(encoding)];
-  return Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 0, ...head, ...more);
-}
-
-function pair(value: number): [number, number] {
-  return [(value >> 8) & 255, value & 255];
-}
