@@ -123,13 +123,117 @@ describe.runIf(hasBrowser())('pages', () => {
     await showsPicture();
   });
 
+  /** Every title that a panel over the desktop has from now on, in order. */
+  async function keepTitles(): Promise<() => Promise<string[]>> {
+    await page.evaluate(`(() => {
+      window.titles = [];
+      const look = () => {
+        const title = document.querySelector('.panel-title')?.textContent.trim();
+        if (title && title !== window.titles.at(-1)) window.titles.push(title);
+      };
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+    })()`);
+    return () => page.evaluate<string[]>('titles');
+  }
+  const onlySession = () => {
+    const [session] = fake.sessions.values();
+    if (!session) throw new Error('The page started no session.');
+    return session;
+  };
+
+  it('says of a hibernated desktop that it is hibernated, and of no failure before', async () => {
+    await setUp();
+    await showsPicture();
+    const titles = await keepTitles();
+    onlySession().state = 'hibernated';
+    fake.desktop.drop(4423, 'The desktop is hibernated. Wake it to go on.');
+    await button('Wake').waitFor();
+    expect((await titles()).at(-1)).toBe('This desktop is hibernated.');
+    expect(await titles()).not.toContain('Failed to connect to VNC proxy');
+    await browser.screenshot('viewer-hibernated');
+  });
+
+  it('asks what became of a desktop that ended, before it says what to do', async () => {
+    await setUp();
+    await showsPicture();
+    const titles = await keepTitles();
+    fake.desktop.drop(1000, 'The desktop has ended.');
+    await page.getByText('Asking what became of it.').waitFor();
+    await browser.screenshot('viewer-asking');
+    onlySession().state = 'hibernated';
+    await button('Wake').waitFor();
+    expect(await titles()).toEqual(['The desktop has ended.', 'This desktop is hibernated.']);
+  });
+
+  it('says that a desktop has ended where nothing else becomes of it', async () => {
+    await setUp();
+    await showsPicture();
+    fake.desktop.drop(1000, 'The desktop has ended.');
+    await button('Try again').waitFor();
+    await page.getByText('The desktop has ended.').waitFor();
+    await browser.screenshot('viewer-ended');
+    await button('Try again').click();
+    await showsPicture();
+  });
+
+  it.each([
+    ['idle', 4408, 'Disconnected while idle.', 'Nothing happened for 5 minutes. Connect again to go on.'],
+    ['unreadable', 1002, 'The server ended the connection.', 'do not understand each other'],
+    ['superseded', 4409, 'Opened somewhere else.', 'A newer connection took over.'],
+  ])('names the ending: %s', async (name, code, title, sentence) => {
+    await setUp();
+    await showsPicture();
+    fake.desktop.drop(code, code === 4408 ? sentence : '');
+    await page.getByText(title, { exact: true }).waitFor();
+    await page.getByText(sentence).waitFor();
+    expect(await page.getByText('Failed to connect').count()).toBe(0);
+    expect(await button(code === 1002 ? 'Try again' : 'Connect again').count()).toBe(1);
+    await browser.screenshot(`viewer-${name}`);
+  });
+
+  it('says why it is still connecting, and that it failed to connect when it gives up', async () => {
+    await setUp();
+    await showsPicture();
+    fake.addSession('desk');
+    fake.desktop.manner = 'away';
+    await page.goto(`${fake.url}/vnc-viewer/desk`);
+    await page.locator('.panel[role=status]').getByText('The desktop does not answer.').waitFor();
+    await page.getByText('Connecting...').first().waitFor();
+    await browser.screenshot('viewer-connecting');
+    await page.getByText('Failed to connect to VNC proxy').waitFor();
+    await page.locator('.panel[role=alert]').getByText('The desktop does not answer.').waitFor();
+  });
+
+  it('says in words for people that the control plane cannot be reached, and what to do', async () => {
+    const sentence = 'The control plane cannot be reached.';
+    const remedy = 'Check your network, or that it runs, and try again.';
+    await setUp();
+    await showsPicture();
+    await page.route('**/tickets', (route) => route.abort());
+    fake.desktop.drop();
+    await page.getByText(`${sentence} ${remedy}`).waitFor();
+    await browser.screenshot('viewer-unreachable');
+
+    await page.route('**/api/v1/agents', (route) => route.abort());
+    await page.goto(`${fake.url}/agents`);
+    const notice = page.getByRole('alert');
+    await notice.getByText(sentence).waitFor();
+    await notice.getByText(remedy).waitFor();
+    expect(await notice.getByText('No answer from').isVisible()).toBe(false);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await browser.screenshot('agents-unreachable-dark');
+    await page.emulateMedia({ colorScheme: 'light' });
+    await notice.getByText('Details').click();
+    await notice.getByText('No answer from').waitFor();
+    await browser.screenshot('agents-unreachable');
+  });
+
   it('waits for a pending session, and says what became of one that failed', async () => {
     fake.startsAs = 'pending';
     await setUp();
     await page.getByText('The desktop is being started.').waitFor();
     await browser.screenshot('viewer-pending');
-    const [session] = fake.sessions.values();
-    if (!session) throw new Error('The page started no session.');
+    const session = onlySession();
     session.state = 'failed';
     session.error = { code: 'image_missing', message: 'The image could not be found.' };
     await page.getByText('The image could not be found. (image_missing)').waitFor();

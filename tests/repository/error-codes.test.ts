@@ -16,7 +16,7 @@ function documented(): Map<string, string[]> {
   );
 }
 
-/** Package → codes in its exported `…ErrorCode` types. */
+/** Package → codes in its exported `…ErrorCode` and `…StatusCode` types. */
 function inSource(): Map<string, string[]> {
   const packages = readdirSync('packages');
   const entry = (name: string): string => join(process.cwd(), 'packages', name, 'src/index.ts');
@@ -40,7 +40,7 @@ function inSource(): Map<string, string[]> {
     if (!module) continue;
     const codes = checker
       .getExportsOfModule(module)
-      .filter((symbol) => symbol.name.endsWith('ErrorCode'))
+      .filter((symbol) => /(Error|Status)Code$/.test(symbol.name))
       .flatMap((symbol) => {
         const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
         const type = checker.getDeclaredTypeOfSymbol(target);
@@ -65,7 +65,30 @@ function answers(): { documented: object; inSource: object } {
   };
 }
 
+/** Code of a viewer's status → whether the viewer tries again by itself, likewise. */
+function endings(): { documented: object; inSource: object } {
+  const page = readFileSync('docs/errors.md', 'utf8');
+  const source = readFileSync('packages/viewer/src/endings.ts', 'utf8');
+  return {
+    documented: Object.fromEntries(
+      [...page.matchAll(/^\| `([a-z_]+)` +\| (final|retried) +\|/gm)].map(([, code, word]) => [code, word]),
+    ),
+    inSource: Object.fromEntries(
+      [...source.matchAll(/^ {2}([a-z_]+): \{\s+shouldRetry: (true|false)/gm)].map(([, code, retry]) => [
+        code,
+        retry === 'true' ? 'retried' : 'final',
+      ]),
+    ),
+  };
+}
+
 describe('docs/errors.md', () => {
+  it('says which endings a viewer retries', () => {
+    const { documented, inSource } = endings();
+    expect(Object.keys(inSource)).not.toEqual([]);
+    expect(documented).toEqual(inSource);
+  });
+
   it('lists the answers of the HTTP API with their status', () => {
     const { documented, inSource } = answers();
     expect(Object.keys(inSource)).not.toEqual([]);

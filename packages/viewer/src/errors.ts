@@ -1,8 +1,8 @@
 /** Stable codes of what this package throws; how a connection ended is told by the status instead. */
-export type ViewerErrorCode = 'invalid_option';
+export type ViewerErrorCode = 'invalid_option' | 'text_too_long';
 
 /**
- * A viewer that cannot be made as asked for.
+ * What was asked for cannot be done: a viewer with such options, a text of such a length.
  *
  * Recognise it by `code`, not by `instanceof`: two copies of a package may be installed.
  */

@@ -31,12 +31,20 @@ export interface ViewerOptions {
   readonly onDesktopName?: (name: string) => void;
   /** Told of what your own callbacks throw, and where; it cannot harm the viewer. @default drop it */
   readonly onError?: (error: unknown, where: string) => void;
-  /** Longest wait for one attempt, from the address to the first picture, in milliseconds. @default 15000 */
+  /**
+   * Longest wait for one attempt, from the address to the first picture, in milliseconds. Should be longer than a
+   * server waits for a desktop before it says what is wrong with it. @default 35000
+   */
   readonly connectTimeoutMs?: number;
   /** Attempts at the first picture before it gives up. @default 3 */
   readonly connectAttempts?: number;
   /** Attempts after a loss before it gives up. @default 12 */
   readonly reconnectAttempts?: number;
+  /**
+   * How long nothing may arrive after the person gave input, in milliseconds. Then the viewer asks the desktop for one
+   * pixel, and when as long again nothing at all comes, the connection is lost. @default 5000
+   */
+  readonly silentMs?: number;
   /** Bounds of the random wait between attempts, in milliseconds; it doubles each time. @default 500 to 8000 */
   readonly backoff?: { readonly minMs?: number; readonly maxMs?: number };
 }
@@ -52,8 +60,16 @@ export interface ResolvedViewerOptions {
   readonly onStatus: (status: ViewerStatus) => void;
   readonly onClipboard: (text: string) => void;
   readonly onDesktopName: (name: string) => void;
+  readonly silentMs: number;
   readonly retry: RetryLimits;
 }
+
+/**
+ * A control plane waits 20 s for a session to run (its option `viewerWaitMs`) and 10 s for the agent to open the
+ * desktop (the hub's `openTimeoutMs`), and then says why there is nothing to see. A viewer that gave up before would
+ * never hear it; 5 s are for the way and for the picture.
+ */
+const CONNECT_TIMEOUT_MS = 35_000;
 
 /** How often and how fast to try, all in milliseconds or counts. */
 export interface RetryLimits {
@@ -99,8 +115,9 @@ export function resolveViewerOptions(options: ViewerOptions): ResolvedViewerOpti
     onStatus: guarded('onStatus', options.onStatus),
     onClipboard: guarded('onClipboard', options.onClipboard),
     onDesktopName: guarded('onDesktopName', options.onDesktopName),
+    silentMs: above0('silentMs', options.silentMs, 5_000),
     retry: {
-      connectTimeoutMs: above0('connectTimeoutMs', options.connectTimeoutMs, 15_000),
+      connectTimeoutMs: above0('connectTimeoutMs', options.connectTimeoutMs, CONNECT_TIMEOUT_MS),
       connectAttempts: above0('connectAttempts', options.connectAttempts, 3),
       reconnectAttempts: above0('reconnectAttempts', options.reconnectAttempts, 12),
       minDelayMs,

@@ -1,12 +1,19 @@
+import { ending, type ViewerStatusCode } from './endings.js';
+
 /**
  * Where a viewer stands. Sentences are for people; `code` is for programs.
  *
- * `connecting` → `connected` → `reconnecting` → `connected` …, and from each of them to `disconnected`, which only
- * `reconnect()` leaves (never after `close()`).
+ * `connecting` → `connected` → `reconnecting` → `connected` …, and from each of them to `disconnected`. That is left by
+ * `reconnect()`, and, where `shouldRetry` says so, by itself once the network is back or the tab is looked at again;
+ * never after `close()`.
  */
 export type ViewerStatus =
   /** On the way to the first picture, whatever number of attempts that takes. */
-  | { readonly state: 'connecting' }
+  | {
+      readonly state: 'connecting';
+      /** Why the last attempt failed; not there during the first. */
+      readonly reason?: string;
+    }
   /** The desktop is shown and takes input. */
   | { readonly state: 'connected' }
   /** There was a picture, and the connection is being made again. */
@@ -22,9 +29,11 @@ export type ViewerStatus =
   /** Over: what happened rules out another attempt, or too many of them failed. */
   | {
       readonly state: 'disconnected';
-      /** A stable word, such as `not_found` or `closed`. */
-      readonly code: string;
+      /** A stable word, such as `not_found` or `closed`; or that of the error which the `url` option threw. */
+      readonly code: ViewerStatusCode | (string & Record<never, never>);
       readonly reason: string;
+      /** Too many attempts failed, and another may help later; otherwise it is final. */
+      readonly shouldRetry: boolean;
     };
 
 /** Why a connection, or an attempt at one, is over. */
@@ -36,22 +45,21 @@ export interface Ending {
 }
 
 /** The ending that `close()` brings. */
-export const CLOSED: Ending = { code: 'closed', reason: 'The viewer was closed.', shouldRetry: false };
+export const CLOSED: Ending = ending('closed');
 
 /**
- * What a failed attempt says of itself. Errors of the client package carry `code` and `shouldRetry`; anything else may
- * be a passing trouble, and is tried again.
+ * What a failed attempt says of itself. Errors of the client package carry `code`, `shouldRetry` and `remedy`; anything
+ * else may be a passing trouble, and is tried again.
  */
 export function endingOf(error: unknown): Ending {
   if (isEnding(error)) return error;
-  const { code, shouldRetry, message } = (typeof error === 'object' && error !== null ? error : {}) as {
-    code?: unknown;
-    shouldRetry?: unknown;
-    message?: unknown;
-  };
+  const fields = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>;
+  const { code, shouldRetry, message, remedy } = fields;
+  const said = [message, remedy].filter((text) => typeof text === 'string' && text !== '').join(' ');
+  const unknown = ending('connect_failed', said);
   return {
-    code: typeof code === 'string' ? code : 'connect_failed',
-    reason: typeof message === 'string' && message !== '' ? message : 'The connection could not be made.',
+    ...unknown,
+    code: typeof code === 'string' ? code : unknown.code,
     shouldRetry: shouldRetry !== false,
   };
 }

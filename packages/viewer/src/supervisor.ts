@@ -20,7 +20,7 @@ const STABLE_AFTER_MS = 5_000;
  *
  * States are those of {@link ViewerStatus}. One loop walks them: dial; while connected wait for the end; an ending that
  * says `shouldRetry`, and is not one too many, leads to a random wait (full jitter, doubled each time) and the next
- * dial; any other to `disconnected`, where the loop rests until `reconnect()`. `close()` ends the loop from anywhere.
+ * dial; any other to `disconnected`, where the loop rests until `reconnect()` or `revive()`. `close()` ends the loop from anywhere.
  */
 export class Supervisor {
   #status: ViewerStatus = { state: 'connecting' };
@@ -50,6 +50,12 @@ export class Supervisor {
     this.#wake();
   }
 
+  /** Something got better that may have been the trouble: tries again now, unless what happened rules that out. */
+  revive(): void {
+    if (this.#status.state === 'disconnected' && !this.#status.shouldRetry) return;
+    this.#wake();
+  }
+
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#stop.abort();
@@ -72,18 +78,21 @@ export class Supervisor {
       const allowed = hadPicture ? this.#limits.reconnectAttempts : this.#limits.connectAttempts - 1;
       if (ending.shouldRetry && attempt <= allowed) {
         const delayMs = this.#delay(attempt);
-        if (hadPicture) this.#set({ state: 'reconnecting', attempt, delayMs, reason: ending.reason });
+        const { reason } = ending;
+        this.#set(
+          hadPicture ? { state: 'reconnecting', attempt, delayMs, reason } : { state: 'connecting', reason },
+        );
         await this.#wait(delayMs);
         continue;
       }
-      this.#set({ state: 'disconnected', code: ending.code, reason: ending.reason });
+      this.#set({ state: 'disconnected', ...ending });
       await this.#wait(undefined);
       if (signal.aborted) break;
       attempt = 0;
       hadPicture = false;
       this.#set({ state: 'connecting' });
     }
-    this.#set({ state: 'disconnected', code: CLOSED.code, reason: CLOSED.reason });
+    this.#set({ state: 'disconnected', ...CLOSED });
   }
 
   /** One connection from dial to end; `livedMs` only where there was a picture. */

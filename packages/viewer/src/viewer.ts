@@ -1,3 +1,5 @@
+import { ending } from './endings.js';
+import { checkPaste } from './paste.js';
 import { resolveViewerOptions, type ResolvedViewerOptions, type ViewerOptions } from './options.js';
 import { RfbConnection } from './rfb-connection.js';
 import { Stage } from './stage.js';
@@ -13,7 +15,12 @@ export interface Viewer extends AsyncDisposable {
   focus(): void;
   /** Takes the keyboard away from the desktop. */
   blur(): void;
-  /** Puts text on the desktop's clipboard. Without a connection, and when only viewing, it does nothing. */
+  /**
+   * Puts text on the desktop's clipboard. Without a connection, and when only viewing, it does nothing.
+   *
+   * @throws {ViewerError} `text_too_long` where the text is above 1 MiB in UTF-8, in any case: a server, or what stands
+   * before it, would drop it without a word.
+   */
   pasteText(text: string): void;
   /** Without a connection, and when only viewing, it does nothing. */
   sendCtrlAltDel(): void;
@@ -55,7 +62,8 @@ class NoVncViewer implements Viewer {
       (status) => this.#report(status),
     );
     this.#window.addEventListener('focus', this.#onWindowFocus);
-    this.#window.addEventListener('online', this.#onOnline);
+    this.#window.addEventListener('online', this.#onBetter);
+    this.#window.addEventListener('visibilitychange', this.#onBetter);
   }
 
   get status(): ViewerStatus {
@@ -80,6 +88,7 @@ class NoVncViewer implements Viewer {
   }
 
   pasteText(text: string): void {
+    checkPaste(text);
     if (this.status.state === 'connected' && !this.#viewOnly) this.#connection?.rfb?.clipboardPasteFrom(text);
   }
 
@@ -94,7 +103,8 @@ class NoVncViewer implements Viewer {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#window.removeEventListener('focus', this.#onWindowFocus);
-      this.#window.removeEventListener('online', this.#onOnline);
+      this.#window.removeEventListener('online', this.#onBetter);
+      this.#window.removeEventListener('visibilitychange', this.#onBetter);
       await this.#supervisor.close();
       this.#stage.remove();
     })();
@@ -111,9 +121,14 @@ class NoVncViewer implements Viewer {
       this.focus();
   };
 
-  /** The network is back: do not sit out the rest of a wait. */
-  readonly #onOnline = (): void => {
-    if (this.status.state === 'reconnecting') this.reconnect();
+  /**
+   * The network is back, or the tab is looked at again: do not sit out the rest of a wait, nor stay given up. A picture
+   * may have died meanwhile without a word; behind another tab nobody asks, so that nothing is sent there.
+   */
+  readonly #onBetter = ({ type }: Event): void => {
+    const { hidden } = this.#stage.box.ownerDocument;
+    if (!hidden) this.#connection?.check();
+    if (!hidden || type === 'online') this.#supervisor.revive();
   };
 
   async #dial(signal: AbortSignal): Promise<RfbConnection> {
@@ -122,8 +137,9 @@ class NoVncViewer implements Viewer {
     const onAbort = (): void => attempt.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     const timer = setTimeout(() => {
-      const reason = `There was no picture within ${Math.round(connectTimeoutMs / 1000)} seconds.`;
-      attempt.abort({ code: 'connect_timeout', reason, shouldRetry: true });
+      const seconds = Math.round(connectTimeoutMs / 1000);
+      const reason = `The desktop showed no picture within ${seconds} seconds. Check that its agent runs, and try again.`;
+      attempt.abort(ending('connect_timeout', reason));
     }, connectTimeoutMs);
     try {
       return await this.#connect(attempt.signal);

@@ -6,7 +6,8 @@ describe('options', () => {
   it('has a default for everything but the address', async () => {
     const resolved = resolveViewerOptions({ url: 'ws://host/vnc' });
     expect(await resolved.url(new AbortController().signal)).toBe('ws://host/vnc');
-    expect(resolved).toMatchObject({ viewOnly: false, scale: 'fit', autoFocus: true });
+    expect(resolved).toMatchObject({ viewOnly: false, scale: 'fit', autoFocus: true, silentMs: 5_000 });
+    expect(resolved.retry.connectTimeoutMs).toBe(35_000);
   });
 
   it('asks the function for an address each time', async () => {
@@ -33,6 +34,7 @@ describe('options', () => {
     expect(() => resolveViewerOptions({ url: 'ws://host', connectAttempts: 0 })).toThrow(
       'connectAttempts is 0',
     );
+    expect(() => resolveViewerOptions({ url: 'ws://host', silentMs: -1 })).toThrow('silentMs is -1');
   });
 
   it('can be imported where there is no browser', () => {

@@ -79,11 +79,15 @@ describe('supervisor', () => {
     expect(states()).toEqual(['connecting', 'connected', 'disconnected', 'connecting', 'connected']);
   });
 
-  it('says connecting through all attempts at the first picture, and gives up after the last', async () => {
+  it('says connecting through all attempts at the first picture, and why they fail, and gives up after the last', async () => {
     supervise(dialing(() => new Error('No route.')));
     await reaches('disconnected');
-    expect(states()).toEqual(['connecting', 'disconnected']);
-    expect(supervisor.status).toMatchObject({ code: 'connect_failed', reason: 'No route.' });
+    expect(history).toEqual([
+      { state: 'connecting' },
+      { state: 'connecting', reason: 'No route.' },
+      { state: 'connecting', reason: 'No route.' },
+      { state: 'disconnected', code: 'connect_failed', reason: 'No route.', shouldRetry: true },
+    ]);
     expect(connections).toHaveLength(LIMITS.connectAttempts);
   });
 
@@ -98,6 +102,16 @@ describe('supervisor', () => {
     expect(supervisor.status).toMatchObject({ code: 'session_not_found', reason: 'No such session.' });
   });
 
+  it('says what to do, where the error of the address says it', async () => {
+    supervise(
+      dialing(() =>
+        Object.assign(new Error('No such session.'), { remedy: 'Choose another.', shouldRetry: false }),
+      ),
+    );
+    await reaches('disconnected');
+    expect(supervisor.status).toMatchObject({ reason: 'No such session. Choose another.' });
+  });
+
   it('counts attempts on while no connection lasts', async () => {
     supervise(dialing((attempt) => (attempt > 2 ? lost : undefined)));
     await reaches('connected');
@@ -109,6 +123,30 @@ describe('supervisor', () => {
       1, 2, 3, 4,
     ]);
     expect(connections).toHaveLength(1 + LIMITS.reconnectAttempts);
+  });
+
+  it('starts again by itself where it gave up on a lost connection, once something got better', async () => {
+    supervise(dialing((attempt) => (attempt > 1 && attempt < 6 ? lost : undefined)));
+    await reaches('connected');
+    connections[0]?.end(lost);
+    await reaches('disconnected');
+    expect(supervisor.status).toMatchObject({ code: 'connection_lost', shouldRetry: true });
+    expect(connections).toHaveLength(1 + LIMITS.reconnectAttempts);
+
+    supervisor.revive();
+    await reaches('connected', 2);
+  });
+
+  it('stays where a final ending left it, whatever gets better', async () => {
+    supervise(dialing());
+    await reaches('connected');
+    connections[0]?.end(gone);
+    await reaches('disconnected');
+    supervisor.revive();
+    // One turn of the event loop is more than a woken loop needs for its next status.
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(states()).toEqual(['connecting', 'connected', 'disconnected']);
+    expect(connections).toHaveLength(1);
   });
 
   it('closes the connection, reports it once, and stays closed', async () => {

@@ -16,6 +16,8 @@ export class TinyDesktop {
   readonly pasted: string[] = [];
   /** How it treats the next viewer: `silent` never says a word, `password` asks for one, `away` turns it away. */
   manner: 'open' | 'password' | 'silent' | 'away' = 'open';
+  /** How often a viewer asked for one pixel, changed or not. */
+  pixelsAsked = 0;
   readonly #viewers = new Set<WebSocket>();
 
   get viewers(): number {
@@ -25,9 +27,15 @@ export class TinyDesktop {
   /** Closes every viewer's connection; without a code it is cut. */
   drop(code?: number, reason = ''): void {
     for (const socket of this.#viewers) {
+      socket.resume();
       if (code === undefined) socket.terminate();
       else socket.close(code, reason);
     }
+  }
+
+  /** From now on nothing that the present viewers send is read, not even their goodbye, and nothing is said to them. */
+  swallow(): void {
+    for (const socket of this.#viewers) socket.pause();
   }
 
   /** Puts text on the viewers' clipboards. */
@@ -86,6 +94,7 @@ export class TinyDesktop {
             const request = take(10);
             if (!request) return;
             if (request[1] === 0) painted = -1;
+            if (request[1] === 0 && request.readUInt32BE(6) === 0x1_0001) this.pixelsAsked += 1;
             wanted = true;
             paint();
           }

@@ -17,8 +17,12 @@ export function ClipboardPanel({
   useEffect(() => setText(copied), [copied]);
 
   const send = (): void => {
-    viewer.pasteText(text);
-    onClose();
+    try {
+      viewer.pasteText(text);
+      onClose();
+    } catch (error) {
+      setSaid(error instanceof Error ? error.message : String(error));
+    }
   };
   const copy = (): void => {
     const done = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('No clipboard here.'));

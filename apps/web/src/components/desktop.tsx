@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react';
 import { createViewer, type Viewer, type ViewerStatus } from '@streamspace/viewer';
 import { client } from '../api.js';
+import { told } from '../errors.js';
 
 interface DesktopProps {
   readonly id: string;
@@ -21,8 +22,7 @@ export function Desktop({ id, name, onViewer, onStatus, onClipboard }: DesktopPr
     if (!box.current) return;
     let live = true;
     const viewer = createViewer(box.current, {
-      url: async (signal) =>
-        client.viewerUrl(id, (await client.sessions.ticket(id, 'control', { signal })).ticket),
+      url: (signal) => freshAddress(id, signal),
       label: label.current,
       onStatus: (status) => {
         if (live) onStatus(status);
@@ -38,4 +38,16 @@ export function Desktop({ id, name, onViewer, onStatus, onClipboard }: DesktopPr
   }, [id, onViewer, onStatus, onClipboard]);
 
   return <div className="desktop" ref={box} />;
+}
+
+/** @throws what the viewer can show to the person as it is */
+async function freshAddress(id: string, signal: AbortSignal): Promise<string> {
+  try {
+    const { ticket } = await client.sessions.ticket(id, 'control', { signal });
+    return client.viewerUrl(id, ticket);
+  } catch (cause) {
+    signal.throwIfAborted();
+    const { code, detail, remedy, shouldRetry } = told(cause);
+    throw Object.assign(new Error(detail, { cause }), { code, remedy, shouldRetry });
+  }
 }

@@ -1,12 +1,12 @@
-import type { ReactNode } from 'react';
-import { Link } from 'react-router';
 import type { Session } from '@streamspace/client';
 import type { ViewerStatus } from '@streamspace/viewer';
 import { client } from '../api.js';
 import { told } from '../errors.js';
 import { useAction } from '../hooks/use-action.js';
+import { ConnectionPanel } from './connection-panel.js';
 import { Notice } from './notice.js';
-import { Spinner } from './spinner.js';
+import { Panel, ToList, Waiting } from './panel.js';
+import { Technical } from './technical.js';
 
 interface ViewerPanelProps {
   readonly session: Session | undefined;
@@ -14,16 +14,22 @@ interface ViewerPanelProps {
   readonly error: unknown;
   /** Of the viewer; counts while the session runs. */
   readonly status: ViewerStatus;
+  /** After the viewer ended: what became of the session is being asked. */
+  readonly looking: boolean;
   readonly onRetry: () => void;
   /** The session was asked to change. */
   readonly onChange: () => void;
 }
 
 /** What there is to say in place of the picture, or over it. Nothing while the picture is live. */
-export function ViewerPanel({ session, error, status, onRetry, onChange }: ViewerPanelProps) {
+export function ViewerPanel({ session, error, status, looking, onRetry, onChange }: ViewerPanelProps) {
   if (error !== undefined) {
-    const { detail, remedy } = told(error);
-    return <Panel title={detail} text={remedy} action={<ToList />} />;
+    const { detail, remedy, technical } = told(error);
+    return (
+      <Panel title={detail} text={remedy} action={<ToList />}>
+        <Technical text={technical} />
+      </Panel>
+    );
   }
   switch (session?.state) {
     case undefined:
@@ -31,7 +37,7 @@ export function ViewerPanel({ session, error, status, onRetry, onChange }: Viewe
     case 'pending':
       return <Waiting text="The desktop is being started." />;
     case 'running':
-      return <Connection status={status} onRetry={onRetry} />;
+      return <ConnectionPanel status={status} looking={looking} onRetry={onRetry} />;
     case 'hibernated':
       return (
         <Panel
@@ -62,57 +68,6 @@ export function ViewerPanel({ session, error, status, onRetry, onChange }: Viewe
   }
 }
 
-function Connection({ status, onRetry }: { status: ViewerStatus; onRetry: () => void }) {
-  switch (status.state) {
-    case 'connected':
-      return null;
-    case 'connecting':
-      return <Waiting />;
-    case 'reconnecting':
-      return <Waiting title="Reconnecting..." text={status.reason} />;
-    case 'disconnected':
-      return (
-        <Panel
-          title="Failed to connect to VNC proxy"
-          text={status.reason}
-          action={
-            <>
-              <button type="button" className="button button-primary" onClick={onRetry}>
-                Try again
-              </button>
-              <ToList />
-            </>
-          }
-        />
-      );
-  }
-}
-
-function Waiting({ title = 'Connecting...', text }: { title?: string; text?: string }) {
-  return (
-    <div className="panel" role="status">
-      <div className="panel-card">
-        <p className="panel-title">
-          <Spinner /> {title}
-        </p>
-        {text && <p>{text}</p>}
-      </div>
-    </div>
-  );
-}
-
-function Panel({ title, text, action }: { title: string; text: string; action: ReactNode }) {
-  return (
-    <div className="panel" role="alert">
-      <div className="panel-card">
-        <p className="panel-title">{title}</p>
-        {text && <p>{text}</p>}
-        <div className="panel-actions">{action}</div>
-      </div>
-    </div>
-  );
-}
-
 function Wake({ id, onWoken }: { id: string; onWoken: () => void }) {
   const action = useAction();
   const wake = (): void =>
@@ -129,9 +84,3 @@ function Wake({ id, onWoken }: { id: string; onWoken: () => void }) {
     </>
   );
 }
-
-const ToList = () => (
-  <Link className="button" to="/sessions">
-    All desktops
-  </Link>
-);

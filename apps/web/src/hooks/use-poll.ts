@@ -5,6 +5,8 @@ export interface Poll<T> {
   readonly data: T | undefined;
   /** Why the last attempt failed. */
   readonly error: unknown;
+  /** When the question was asked that was answered last, or failed (`performance.now()`); 0 before the first. */
+  readonly askedAt: number;
   /** Asks at once. */
   readonly reload: () => void;
 }
@@ -20,9 +22,10 @@ export function usePoll<T>(
   load: (signal: AbortSignal) => Promise<T>,
   pauseMs: (data: T | undefined) => number,
 ): Poll<T> {
-  const [state, setState] = useState<{ data: T | undefined; error: unknown }>({
+  const [state, setState] = useState<Omit<Poll<T>, 'reload'>>({
     data: undefined,
     error: undefined,
+    askedAt: 0,
   });
   const askNow = useRef<() => void>(() => undefined);
 
@@ -39,12 +42,13 @@ export function usePoll<T>(
         return;
       }
       asking = true;
+      const askedAt = performance.now();
       let data: T | undefined;
       try {
         data = await load(stop.signal);
-        if (!stop.signal.aborted) setState({ data, error: undefined });
+        if (!stop.signal.aborted) setState({ data, error: undefined, askedAt });
       } catch (error) {
-        if (!stop.signal.aborted) setState((before) => ({ ...before, error }));
+        if (!stop.signal.aborted) setState((before) => ({ ...before, error, askedAt }));
       }
       asking = false;
       if (stop.signal.aborted || document.hidden) return;

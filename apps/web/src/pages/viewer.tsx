@@ -7,11 +7,15 @@ import { Desktop } from '../components/desktop.js';
 import { StopDialog } from '../components/stop-dialog.js';
 import { ViewerBar } from '../components/viewer-bar.js';
 import { ViewerPanel } from '../components/viewer-panel.js';
+import { useLooking } from '../hooks/use-looking.js';
 import { usePoll, type Poll } from '../hooks/use-poll.js';
 import { displayName, useTemplates } from '../hooks/use-templates.js';
 
 const pauseMs = (session: Session | undefined): number =>
   session?.state === 'running' || session?.state === 'terminated' ? 5_000 : 1_000;
+
+/** After the viewer has ended, the session is asked every second, for this long (ms). */
+const WATCH_MS = 30_000;
 
 /** One desktop in the whole window. */
 export function ViewerPage() {
@@ -23,9 +27,11 @@ export function ViewerPage() {
 function SessionViewer({ id }: { id: string }) {
   const templates = useTemplates();
   const navigate = useNavigate();
+  /** When the viewer became disconnected (`performance.now()`); long ago while it is not. */
+  const endedAt = useRef(-Infinity);
   const poll = usePoll(
     useCallback((signal) => client.sessions.get(id, { signal }), [id]),
-    pauseMs,
+    useCallback((session) => (performance.now() - endedAt.current < WATCH_MS ? 1_000 : pauseMs(session)), []),
   );
   const [viewer, setViewer] = useState<Viewer>();
   const [status, setStatus] = useState<ViewerStatus>({ state: 'connecting' });
@@ -39,10 +45,13 @@ function SessionViewer({ id }: { id: string }) {
   const canStop = running || session?.state === 'pending' || session?.state === 'hibernated';
   const name = session ? displayName(templates.data, session.template) : id;
 
+  const looking = useLooking(status, running, poll.askedAt, endedAt.current);
+
   const { reload } = poll;
   const onStatus = useCallback(
     (next: ViewerStatus) => {
       setStatus(next);
+      endedAt.current = next.state === 'disconnected' ? performance.now() : -Infinity;
       // It may have ended because the session did.
       if (next.state === 'disconnected') reload();
     },
@@ -74,6 +83,7 @@ function SessionViewer({ id }: { id: string }) {
           session={gone ? undefined : session}
           error={session && !gone ? undefined : poll.error}
           status={status}
+          looking={looking}
           onRetry={() => viewer?.reconnect()}
           onChange={reload}
         />
