@@ -1,19 +1,29 @@
 import { parseArgs } from 'node:util';
-import { agent } from './agent.js';
-import { frames, messages } from './codec.js';
-import { hub } from './hub.js';
-import { rfb } from './rfb.js';
+import { agent } from './targets/agent.js';
+import { backlog } from './targets/backlog.js';
+import { frames, messages } from './targets/codec.js';
+import { filter } from './targets/filter.js';
+import { hub } from './targets/hub.js';
+import { rfb } from './targets/rfb.js';
 import { runTarget } from './run-target.js';
+import { screen } from './targets/screen.js';
+import { serve } from './targets/serve.js';
 import type { Target } from './target.js';
-import { tunnel } from './tunnel.js';
+import { tunnel } from './targets/tunnel.js';
+import { viewer } from './targets/viewer.js';
 
 /** What share of the cases each target gets; `frames` gets what is left. */
 const TARGETS: readonly { readonly target: () => Target; readonly share: number }[] = [
-  { target: () => messages, share: 0.3 },
-  { target: () => rfb, share: 0.15 },
-  { target: () => tunnel, share: 0.15 },
-  { target: hub, share: 0.06 },
-  { target: () => agent, share: 0.04 },
+  { target: () => messages, share: 0.2 },
+  { target: () => rfb, share: 0.1 },
+  { target: () => filter, share: 0.15 },
+  { target: () => viewer, share: 0.015 },
+  { target: () => serve, share: 0.04 },
+  { target: () => screen, share: 0.06 },
+  { target: () => tunnel, share: 0.12 },
+  { target: hub, share: 0.05 },
+  { target: backlog, share: 0.001 },
+  { target: () => agent, share: 0.03 },
   { target: () => frames, share: 0 },
 ];
 
@@ -65,8 +75,8 @@ async function main(): Promise<void> {
       only !== undefined
         ? Math.ceil(cases / target.casesPerRound)
         : share === 0
-          ? cases - total
-          : Math.floor((cases * share) / target.casesPerRound);
+          ? Math.max(1, cases - total)
+          : Math.max(1, Math.floor((cases * share) / target.casesPerRound));
     const result = await runTarget(target, { seed, from, rounds });
     total += result.cases;
     failures += result.failures;

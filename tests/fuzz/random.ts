@@ -37,6 +37,11 @@ export class Random {
     return new Random(hash);
   }
 
+  /** Numbers of their own: who draws from them changes nothing here. */
+  fork(): Random {
+    return new Random(this.upTo(2 ** 32 - 1));
+  }
+
   /** At least 0, below 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;

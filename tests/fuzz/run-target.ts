@@ -40,7 +40,7 @@ export async function runTarget(
         await new Promise((resolve) => setImmediate(resolve));
       }
       must(loose.length === 0, `unhandled: ${loose.map(describe).join('; ')}`);
-      if ((index - from) % every === every - 1 || done === 1) memory.check();
+      if ((index - from) % every === every - 1 || done === 1) await memory.check();
     } catch (error) {
       failures += 1;
       loose.length = 0;

@@ -4,6 +4,11 @@ import { describe, expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('../fuzz/main.ts', import.meta.url));
 
+const TARGETS = [
+  ...['frames', 'messages', 'rfb', 'filter', 'viewer', 'serve', 'screen'],
+  ...['tunnel', 'hub', 'backlog', 'agent'],
+];
+
 function fuzz(...options: string[]): Promise<{ code: number; output: string }> {
   const node = ['--expose-gc', '--conditions=@streamspace/source', '--import', 'tsx', main, ...options];
   return new Promise((resolve) => {
@@ -17,7 +22,7 @@ describe('the fuzzer', () => {
   it('finds nothing in a few thousand cases of every target', async () => {
     const { code, output } = await fuzz('--cases', '3000', '--seed', '1');
     expect(output).toMatch(/^3000 cases, 0 failures\n$/m);
-    for (const target of ['frames', 'messages', 'rfb', 'tunnel', 'hub', 'agent'])
+    for (const target of TARGETS)
       expect(output).toMatch(new RegExp(`^${target}: [1-9]\\d* cases in .* 0 failures$`, 'm'));
     expect(code).toBe(0);
   });

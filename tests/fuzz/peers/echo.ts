@@ -1,5 +1,5 @@
 import type { ByteChannel } from '@streamspace/vnc-tunnel';
-import { must, within } from './target.js';
+import { must, within } from '../target.js';
 
 const ECHO_TIMEOUT_MS = 10_000;
 

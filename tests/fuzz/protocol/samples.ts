@@ -13,15 +13,16 @@ import {
   type OpenRequest,
   type ResetReason,
 } from '@streamspace/protocol';
-import { mutateBytes, mutateText } from './mutate.js';
-import type { Random } from './random.js';
+import { mutateBytes, mutateText } from '../mutate.js';
+import type { Random } from '../random.js';
 
 const attachment = (random: Random) => ({ agentEpoch: random.offset(), viewerAttach: random.offset() });
 const policy = (random: Random) => ({
   role: random.pick(['control', 'view'] as const),
   clipboard: random.pick(['both', 'in', 'out', 'none'] as const),
 });
-const idText = (random: Random): string => `x${random.text(8)}`;
+/** An identifier: it has neither NUL nor half a surrogate pair. */
+const idText = (random: Random): string => `x${random.text(8).replace(/\0|\p{Surrogate}/gu, '-')}`;
 
 export const openRequest = (random: Random, sessionId = idText(random)): OpenRequest => ({
   sessionId,
@@ -109,7 +110,11 @@ export function sampleAgentMessage(random: Random, ids: readonly string[] = ['c-
     case 2:
       return {
         type: 'heartbeat',
-        payload: { status: random.pick(['online', 'draining']), activeSessions: random.offset() },
+        payload: {
+          status: random.pick(['online', 'draining']),
+          activeSessions: random.offset(),
+          capacity: { maxSessions: random.offset(), maxMemory: random.next() * 100 },
+        },
       };
     case 3:
       return { type: 'ack', payload: { commandId } };
@@ -136,6 +141,8 @@ function hello(random: Random): Extract<AgentMessage, { type: 'hello' }>['payloa
     versions: [2],
     instanceId: idText(random),
     platform: 'fuzz',
+    region: idText(random),
+    fencingToken: random.offset(),
     capacity: { maxSessions: random.offset(), maxCpu: random.next() * 100 },
     running: [idText(random)],
     finished: {
@@ -157,11 +164,19 @@ export function sampleControlMessage(random: Random): ControlMessage {
           version: 2,
           epoch: 1 + random.upTo(100),
           heartbeatIntervalMs: 1_000 + random.upTo(1e6),
-          inventoryIntervalMs: 1_000 + random.offset(),
+          inventoryIntervalMs: Math.max(1_000, random.offset()),
         },
       };
     case 1:
-      return { type: 'refused', payload: { code: idText(random), message: reason } };
+      return {
+        type: 'refused',
+        payload: {
+          code: idText(random),
+          message: reason,
+          highestFencingToken: random.offset(),
+          incumbent: idText(random),
+        },
+      };
     case 2:
     case 3:
       return {
@@ -171,7 +186,7 @@ export function sampleControlMessage(random: Random): ControlMessage {
           action: random.pick(ACTIONS),
           sessionId: random.pick(['desk', idText(random)]),
           generation: random.upTo(3),
-          timeoutMs: 1 + random.offset(),
+          timeoutMs: Math.max(1, random.offset()),
           payload: { user: 'u', template: 't', templateManifest: {} },
         },
       };

@@ -1,9 +1,9 @@
 import { FRAME_HEADER_BYTES } from '@streamspace/protocol';
 import type { FrameLink, FrameLinkListener } from '@streamspace/vnc-tunnel';
 import type { linkPair } from '@streamspace/vnc-tunnel/testing';
-import { mutateBytes } from './mutate.js';
-import type { Random } from './random.js';
-import { frameBytes } from './samples.js';
+import { mutateBytes } from '../mutate.js';
+import type { Random } from '../random.js';
+import { frameBytes } from '../protocol/samples.js';
 
 type LinkPair = ReturnType<typeof linkPair>;
 type Direction = 'toFar' | 'toNear';

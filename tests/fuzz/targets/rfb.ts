@@ -4,25 +4,23 @@ import {
   NATIVE_PIXEL_FORMAT,
   ServerMessageParser,
   writeBell,
-  writeClientCutText,
-  writeFramebufferUpdateRequest,
-  writeKeyEvent,
-  writePointerEvent,
+  writeEndOfContinuousUpdates,
   writeSecurityResult,
   writeServerCutText,
+  writeServerFence,
   writeServerInit,
-  writeSetDesktopSize,
-  writeSetEncodings,
-  writeSetPixelFormat,
   writeVersion,
 } from '@streamspace/rfb';
-import { boundedBy } from './memory.js';
-import { mutateBytes } from './mutate.js';
-import type { Random } from './random.js';
-import { must, type Target } from './target.js';
+import { boundedBy } from '../memory.js';
+import { mutateBytes } from '../mutate.js';
+import type { Random } from '../random.js';
+import { must, type Target } from '../target.js';
+import { unknownMessage, VIEWER_MESSAGES, viewerMessage } from '../rfb/viewer-traffic.js';
+import { cutUp, u16 } from '../rfb/wire.js';
 
 /** Memory for a whole rectangle may be taken once its header is read: so little that more than that shows. */
 const LIMITS = { rectanglePixels: 128 * 1024 };
+const VIEWER_LIMITS = { cutTextBytes: 200, encodings: 40, screens: 16, fenceBytes: 64 };
 
 interface Parser {
   push(bytes: Uint8Array): void;
@@ -36,33 +34,20 @@ const rect = (random: Random) => ({
   height: random.upTo(4),
 });
 
-function clientMessage(random: Random): Uint8Array {
-  switch (random.upTo(6)) {
-    case 0:
-      return writeSetPixelFormat(NATIVE_PIXEL_FORMAT);
-    case 1:
-      return writeSetEncodings(Object.values(Encoding));
-    case 2:
-      return writeFramebufferUpdateRequest(random.chance(0.5), rect(random));
-    case 3:
-      return writeKeyEvent(random.chance(0.5), random.upTo(0xffff));
-    case 4:
-      return writePointerEvent(random.upTo(255), random.upTo(0xffff), random.upTo(0xffff));
-    case 5:
-      return writeClientCutText(random.text(40));
-    default:
-      return writeSetDesktopSize(random.upTo(2_000), random.upTo(2_000), [
-        { id: 1, ...rect(random), flags: 0 },
-      ]);
-  }
-}
-
 function serverMessage(random: Random): Uint8Array {
-  switch (random.upTo(3)) {
+  switch (random.upTo(6)) {
     case 0:
       return writeBell();
     case 1:
       return writeServerCutText(random.text(40));
+    case 2:
+      return writeServerFence(random.upTo(2 ** 32 - 1), random.bytes(random.upTo(64)));
+    case 3:
+      return writeEndOfContinuousUpdates();
+    case 4: {
+      const count = random.upTo(5);
+      return Uint8Array.of(1, 0, ...u16(random.upTo(0xffff)), ...u16(count), ...random.bytes(6 * count));
+    }
     default:
       return framebufferUpdate(random);
   }
@@ -83,8 +68,18 @@ function framebufferUpdate(random: Random): Uint8Array {
 const many = (random: Random, make: (random: Random) => Uint8Array): Uint8Array[] =>
   Array.from({ length: 1 + random.upTo(6) }, () => make(random));
 
-const fromClient = (random: Random): Uint8Array =>
-  Buffer.concat([writeVersion(8), Uint8Array.of(1, 1), ...many(random, clientMessage)]);
+/** The parser knows no GII. */
+const KNOWN_MESSAGES = VIEWER_MESSAGES.filter((kind) => kind !== 'gii');
+
+function fromClient(random: Random): Uint8Array {
+  const version = random.pick([3, 7, 8, 8] as const);
+  const choice = version === 3 ? [1] : [1, 1];
+  const message = (): Uint8Array =>
+    random.chance(0.02)
+      ? unknownMessage(random)
+      : viewerMessage(random, random.pick(KNOWN_MESSAGES), VIEWER_LIMITS);
+  return Buffer.concat([writeVersion(version), Uint8Array.from(choice), ...many(random, message)]);
+}
 
 const fromServer = (random: Random): Uint8Array =>
   Buffer.concat([
@@ -110,16 +105,6 @@ function parse(parser: Parser, parts: readonly Uint8Array[]): string {
   return JSON.stringify(seen);
 }
 
-function split(random: Random, bytes: Uint8Array): Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const size = 1 + random.upTo(random.pick([1, 8, 64]));
-    parts.push(bytes.subarray(at, at + size));
-    at += size;
-  }
-  return parts;
-}
-
 /** Parses RFB of either direction: whatever it makes of the bytes, it makes at every split. */
 export const rfb: Target = {
   name: 'rfb',
@@ -133,7 +118,7 @@ export const rfb: Target = {
     const parser = (): Parser =>
       isClient ? new ClientMessageParser(LIMITS) : new ServerMessageParser(LIMITS);
     const whole = boundedBy(input.length, () => parse(parser(), [input]));
-    const parts = split(random, input);
+    const parts = cutUp(random, input, 'random');
     must(parse(parser(), parts) === whole, `split into ${parts.length} parts it reads as something else`);
   },
   async [Symbol.asyncDispose]() {},

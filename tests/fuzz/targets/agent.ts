@@ -10,9 +10,9 @@ import {
   type ControlMessage,
 } from '@streamspace/protocol';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { frameBytes, messageText, sampleControlMessage } from './samples.js';
-import { asReceived, listen, RawSocket, WAIT_MS } from './sockets.js';
-import { must, within, type Target } from './target.js';
+import { frameBytes, messageText, sampleControlMessage } from '../protocol/samples.js';
+import { asReceived, listen, RawSocket, WAIT_MS } from '../peers/sockets.js';
+import { must, within, type Target } from '../target.js';
 
 const INPUTS = 24;
 /** What the agent may report of what it was sent. */

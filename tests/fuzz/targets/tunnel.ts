@@ -2,10 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { CLOSE } from '@streamspace/protocol';
 import { createTunnel, type ByteChannel, type Tunnel } from '@streamspace/vnc-tunnel';
 import { channelPair, linkPair, openRequest } from '@streamspace/vnc-tunnel/testing';
-import { echo, expectEcho } from './echo.js';
-import { Middle, watchCloses } from './middle.js';
-import type { Random } from './random.js';
-import { must, within, type Target } from './target.js';
+import { echo, expectEcho } from '../peers/echo.js';
+import { Middle, watchCloses } from '../peers/middle.js';
+import type { Random } from '../random.js';
+import { must, within, type Target } from '../target.js';
 
 const INJECTIONS = 48;
 const VICTIMS = 3;

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import { within } from './target.js';
+import { within } from '../target.js';
 
 export const WAIT_MS = 10_000;
 
