@@ -106,9 +106,19 @@ describe('a hub and an agent', () => {
     await expect(open({ policy: { role: 'view', clipboard: 'none' } })).rejects.toMatchObject({
       code: 'refused',
     });
+    const bytes = 'first'.length + 600_000;
+    const grown = { bytesSent: bytes, bytesReceived: bytes, resetsReceived: { refused: 1 } };
+    const { streams } = stage.hub.counters();
+    expect(streams).toMatchObject({ ...grown, streams: 3, unreadBytes: 0 });
     const cutOff = expect(one.read()).rejects.toThrow();
     await stop();
     await cutOff;
+    expect(stage.hub.counters().streams).toMatchObject({
+      ...grown,
+      opened: streams.opened,
+      openFailures: streams.openFailures,
+      ...{ streams: 0, grantedBytes: 0, outstandingBytes: 0 },
+    });
     await expect(open()).rejects.toMatchObject({ code: 'agent_not_connected' });
   });
 

@@ -38,6 +38,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly heartbeatTimeoutMs: number;
   readonly vncIdleTimeoutMs: number;
+  readonly viewersPerSession: number;
   readonly allowedOrigins: readonly string[];
   readonly capacityWaitMs: number;
   /** 0 means unlimited. */
@@ -75,6 +76,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fo
       SHORTEST_HEARTBEAT_TIMEOUT_MS,
     ),
     vncIdleTimeoutMs: duration('VNC_PROXY_TIMEOUT', text('VNC_PROXY_TIMEOUT', '5m'), 0),
+    viewersPerSession: number('STREAMSPACE_VIEWERS_PER_SESSION', '32', 1),
     allowedOrigins: readOrigins(text('STREAMSPACE_ALLOWED_ORIGINS', '')),
     capacityWaitMs: duration('STREAMSPACE_CAPACITY_WAIT', text('STREAMSPACE_CAPACITY_WAIT', '5m'), 1_000),
     maxSessionsPerUser: number('STREAMSPACE_MAX_SESSIONS_PER_USER', '0', 0),
@@ -150,7 +152,7 @@ function readLogLevel(value: string): LogLevel {
 function readOrigins(value: string): string[] {
   const origins = value.split(',').flatMap((part) => part.trim() || []);
   for (const origin of origins) {
-    if (!/^https?:/.test(origin) || !URL.canParse(origin) || new URL(origin).origin !== origin)
+    if (!isOrigin(origin))
       throw new ConfigError(
         'STREAMSPACE_ALLOWED_ORIGINS',
         value,
@@ -158,6 +160,13 @@ function readOrigins(value: string): string[] {
       );
   }
   return origins;
+}
+
+/** As browsers send it: in its shortest form, without a path, user or trailing dot. */
+function isOrigin(text: string): boolean {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) return false;
+  const { origin, hostname } = new URL(text);
+  return origin === text && !hostname.endsWith('.');
 }
 
 function duration(variable: string, value: string, leastMs: number): number {

@@ -66,7 +66,7 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
         );
       case 'viewer_refused':
         return log.warn(
-          `VNC proxy connection refused for session ${event.sessionId} (vnc_proxy): ${event.code} ${event.reason}`,
+          `VNC proxy connection refused for session ${event.sessionId ?? '(no id)'} (vnc_proxy): ${event.code} ${event.reason}`,
         );
     }
   };

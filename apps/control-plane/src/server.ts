@@ -42,6 +42,7 @@ export async function startServer(start: Start): Promise<string> {
       xDesktops: config.externalDatabase !== undefined || xDesktopsHere(config) !== false,
     }),
     vncIdleTimeoutMs: config.vncIdleTimeoutMs,
+    viewersPerSession: config.viewersPerSession,
     allowedOrigins: config.allowedOrigins,
     capacityWaitMs: config.capacityWaitMs,
     maxSessionsPerUser: config.maxSessionsPerUser,

@@ -17,6 +17,7 @@ describe('without any variable', () => {
       logLevel: 'info',
       heartbeatTimeoutMs: 30_000,
       vncIdleTimeoutMs: 300_000,
+      viewersPerSession: 32,
       allowedOrigins: [],
       capacityWaitMs: 300_000,
       maxSessionsPerUser: 0,
@@ -84,6 +85,8 @@ describe('a value that is not allowed', () => {
     ['VNC_PROXY_TIMEOUT', '-5m', 'a duration, for example 30s'],
     ['STREAMSPACE_ALLOWED_ORIGINS', 'https://a.example,desk', '"desk" is not an origin'],
     ['STREAMSPACE_ALLOWED_ORIGINS', 'https://a.example/x', 'is not an origin'],
+    ['STREAMSPACE_ALLOWED_ORIGINS', 'https://a.example.', 'is not an origin'],
+    ['STREAMSPACE_VIEWERS_PER_SESSION', '0', 'a whole number from 1'],
     ['POD_NAME', 'a b', '1 to 253 visible ASCII characters'],
   ])('%s=%s is refused by name, with what is allowed', (name, value, allowed) => {
     expect(() => read({ [name]: value })).toThrow(`${name}=${value}: `);

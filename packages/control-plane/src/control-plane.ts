@@ -3,6 +3,7 @@ import type { AgentHub, AgentHubOptions, HubCounters } from '@streamspace/hub';
 import type { Router } from 'express';
 import type { TemplateSeed } from './domain/template.js';
 import type { ControlPlaneEvent } from './events.js';
+import type { ViewerCounters } from './http/viewer-counters.js';
 import type { Database } from './stores/database.js';
 
 /** What of the hub's timing may be set. */
@@ -35,11 +36,25 @@ export interface ControlPlaneOptions {
    * @default 300_000
    */
   vncIdleTimeoutMs?: number;
-  /** Longest wait of a viewer for a session that is still pending, in ms. @default 20_000 */
+  /**
+   * Longest wait of a viewer for a session that is still pending, and for its desktop, in ms; then it is closed with
+   * 4502. @default 20_000
+   */
   viewerWaitMs?: number;
   /**
+   * Longest wait of a viewer for the agent of a session that runs, in ms, within `viewerWaitMs`; then it is closed with
+   * 4502. @default 3_000
+   */
+  viewerAgentWaitMs?: number;
+  /**
+   * Viewers that one session may have at once on this replica, from 1: counted from when a ticket was taken until the
+   * connection is down. One more is closed with 4429. @default 32
+   */
+  viewersPerSession?: number;
+  /**
    * Origins (`https://desk.example`) from which a browser may open viewer connections besides the host that it
-   * connects to. Requests without an Origin are not a browser's and pass.
+   * connects to, which may be of `https`, and of `http` where the server that this is attached to does not speak TLS
+   * itself. Requests without an Origin are not a browser's and pass.
    *
    * @default none
    */
@@ -75,6 +90,11 @@ export interface ControlPlaneOptions {
   onError?: (error: unknown, where: string) => void;
 }
 
+/** What this replica has counted since the control plane was made, for metrics. */
+export interface ControlPlaneCounters extends HubCounters {
+  readonly viewers: ViewerCounters;
+}
+
 /**
  * REST, viewers and agents on one HTTP server. Disposing it closes agents' and viewers' connections and detaches it
  * from servers; the servers and the database stay the caller's.
@@ -91,11 +111,11 @@ export interface ControlPlane extends AsyncDisposable {
   attach(server: Server, options?: { path?: string }): void;
   readonly hub: AgentHub;
   /**
-   * What this replica's hub has counted since the control plane was made, for metrics: frames of connections that were
-   * replaced, commands sent once more, outcomes that came twice, commands that expired. They only grow; each call
-   * returns a new object. Works after disposal too.
+   * What this replica has counted since the control plane was made, for metrics: frames of connections that were
+   * replaced, commands sent once more, outcomes that came twice, commands that expired; viewers, and how they ended. All
+   * but the viewers of now only grow; each call returns a new object. Works after disposal too.
    */
-  counters(): HubCounters;
+  counters(): ControlPlaneCounters;
   readonly setup: {
     /**
      * A new one-time token for `POST /api/v1/setup`; earlier ones are void, it lasts 24 hours.

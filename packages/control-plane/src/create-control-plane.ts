@@ -75,6 +75,8 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     allowedOrigins: options.allowedOrigins,
     idleTimeoutMs: options.vncIdleTimeoutMs,
     waitMs: options.viewerWaitMs,
+    agentWaitMs: options.viewerAgentWaitMs,
+    viewersPerSession: options.viewersPerSession,
   });
   const upgrades = new Upgrades(services, hub, viewers);
   const stopHousekeeping = keepHouse(
@@ -102,7 +104,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
       upgrades.attach(server, path);
     },
     hub,
-    counters: () => hub.counters(),
+    counters: () => ({ ...hub.counters(), viewers: viewers.counters() }),
     setup: { issueLink: () => services.setup.issueLink() },
     agents: { issueKey: (agentId) => services.agentKeys.issue(agentId) },
     [Symbol.asyncDispose]: () => (closing ??= close(hub, placer)),

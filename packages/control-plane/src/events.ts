@@ -76,7 +76,10 @@ export type ControlPlaneEvent =
       readonly sessionId: string;
       readonly user: string;
       readonly mode: 'control' | 'view';
-      /** WebSocket close code that the viewer was sent, and its reason. */
+      /**
+       * WebSocket close code that the viewer was sent, and its reason; 1000 where the viewer closed, 1006 where it went
+       * without a word. Messages that are no WebSocket's or too large (1002, 1007, 1009) are closed without a reason.
+       */
       readonly code: number;
       readonly reason: string;
       readonly bytesToViewer: number;
@@ -85,7 +88,12 @@ export type ControlPlaneEvent =
     }
   | {
       readonly type: 'viewer_refused';
-      readonly sessionId: string;
+      /**
+       * As it was asked for: until its ticket is found good, a viewer may say anything. `undefined` where it can be no
+       * session's.
+       */
+      readonly sessionId: string | undefined;
+      /** WebSocket close code, or the HTTP status of an upgrade that was refused (403: its origin). */
       readonly code: number;
       readonly reason: string;
     };

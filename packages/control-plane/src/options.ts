@@ -3,6 +3,7 @@ import { isDnsLabel } from './domain/session.js';
 import type { Template, TemplateSeed } from './domain/template.js';
 import { ControlPlaneError } from './errors.js';
 import type { ControlPlaneEvent } from './events.js';
+import { isWebOrigin } from './http/origin.js';
 import type { Retention } from './stores/retention.js';
 
 export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 'backend'> {
@@ -12,6 +13,8 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
   readonly templates: readonly Template[];
   readonly vncIdleTimeoutMs: number;
   readonly viewerWaitMs: number;
+  readonly viewerAgentWaitMs: number;
+  readonly viewersPerSession: number;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly commandTimeoutMs: number;
   readonly capacityWaitMs: number;
@@ -48,6 +51,8 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
     templates: (given.templates ?? []).map(resolveTemplate),
     vncIdleTimeoutMs: duration('vncIdleTimeoutMs', given.vncIdleTimeoutMs, 300_000, 0),
     viewerWaitMs: duration('viewerWaitMs', given.viewerWaitMs, 20_000, 0),
+    viewerAgentWaitMs: duration('viewerAgentWaitMs', given.viewerAgentWaitMs, 3_000, 0),
+    viewersPerSession: count('viewersPerSession', given.viewersPerSession, 32, 1),
     commandTimeoutMs: duration('commandTimeoutMs', given.commandTimeoutMs, 120_000, 1),
     capacityWaitMs: duration('capacityWaitMs', given.capacityWaitMs, 300_000, 1),
     maxSessionsPerUser: count('maxSessionsPerUser', given.maxSessionsPerUser, 0, 0),
@@ -113,8 +118,12 @@ function unisolated(value: unknown): 'admins' | 'everyone' {
 }
 
 function resolveOrigin(origin: string): string {
-  if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
-  throw invalid('allowedOrigins', origin, 'origins such as https://desk.example, without a path');
+  if (isWebOrigin(origin)) return origin;
+  throw invalid(
+    'allowedOrigins',
+    origin,
+    'origins of http or https such as https://desk.example, without a path',
+  );
 }
 
 function resolveTemplate(seed: TemplateSeed): Template {

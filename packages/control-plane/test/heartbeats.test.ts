@@ -127,6 +127,39 @@ describe('heartbeats', () => {
     expect(database.statements).toHaveLength(1);
   });
 
+  it('have a capacity written that was told of, once, before and not with those that have none', async () => {
+    const { heartbeats, database } = setUp();
+    for (const agentId of ['a', 'b']) heartbeats.claimed(agentId, 1);
+    await heartbeats.heard('a', 1, { ...online, capacity: { maxSessions: 3, maxMemory: 8 } });
+    await heartbeats.heard('a', 1, online);
+    await heartbeats.heard('b', 1, online);
+    await heartbeats.flush();
+    await heartbeats.heard('a', 1, online);
+    await heartbeats.flush();
+    expect(database.statements.map((rows) => rows.map(({ agent_id }) => agent_id))).toEqual([
+      ['a'],
+      ['a', 'b'],
+      ['a'],
+    ]);
+    expect(database.statements[0]).toEqual([
+      { agent_id: 'a', epoch: 1, capacity: { max_sessions: 3, max_memory: 8 } },
+    ]);
+  });
+
+  it('keep a capacity that was told of while the database is away', async () => {
+    const { heartbeats, database } = setUp(20);
+    heartbeats.claimed('a', 1);
+    database.away = true;
+    const draining = { status: 'draining', activeSessions: 1 } as const;
+    const said = heartbeats.heard('a', 1, { ...draining, capacity: { maxSessions: 3 } });
+    await expect(said).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(heartbeats.heard('a', 1, draining)).rejects.toMatchObject({ code: 'unavailable' });
+    database.away = false;
+    await expect
+      .poll(() => database.statements)
+      .toMatchObject([[{ capacity: { max_sessions: 3 } }], [{ status: 'draining' }]]);
+  });
+
   it('are tried no more once the database is closed', async () => {
     const { heartbeats, database, errors } = setUp(10);
     heartbeats.claimed('a', 1);

@@ -8,6 +8,7 @@ import type { LoginStore, UserStore } from '../src/auth/ports.js';
 import { LoginThrottle } from '../src/auth/throttle.js';
 import { SessionWaits } from '../src/domain/session-waits.js';
 import { isOriginAllowed } from '../src/http/origin.js';
+import { inWords } from '../src/http/viewer-end.js';
 import { targetOf } from '../src/http/upgrades.js';
 import { createControlPlane, type Database } from '../src/index.js';
 import { toDatabaseError } from '../src/stores/database-error.js';
@@ -30,6 +31,10 @@ describe('options', () => {
       { allowedOrigins: ['https://desk.example/path'] },
       /allowedOrigins must be .* not "https:\/\/desk.example\/path"/,
     ],
+    [{ allowedOrigins: ['ftp://desk.example'] }, /allowedOrigins must be origins of http or https/],
+    [{ allowedOrigins: ['https://desk.example.'] }, /allowedOrigins must be/],
+    [{ viewersPerSession: 0 }, /viewersPerSession must be a whole number from 1 to 2147483647, not 0/],
+    [{ viewerAgentWaitMs: -1 }, /viewerAgentWaitMs must be a whole number of ms from 0/],
     [{ maxSessionsPerUser: -1 }, /maxSessionsPerUser must be a whole number from 0 to 2147483647, not -1/],
     [{ retention: { auditDays: 0 } }, /retention\.auditDays must be a whole number from 1/],
     [
@@ -195,9 +200,9 @@ describe('the login throttle', () => {
 });
 
 describe('an upgrade', () => {
-  const from = (origin: string | undefined, host: string) =>
+  const from = (origin: string | undefined, host: string, encrypted = false) =>
     isOriginAllowed(
-      { headers: { ...(origin && { origin }), host } } as IncomingMessage,
+      { headers: { ...(origin && { origin }), host }, socket: { encrypted } } as unknown as IncomingMessage,
       new Set(['https://ok.example']),
     );
 
@@ -214,6 +219,27 @@ describe('an upgrade', () => {
     expect(from('null', 'desk.example')).toBe(false);
   });
 
+  it.each([
+    'ftp://desk.example',
+    'foo://desk.example',
+    'ws://desk.example',
+    'http://desk.example/',
+    'http://desk.example/page',
+    'http://ann@desk.example',
+    'http://DESK.example',
+    'http://desk.example.',
+  ])('may not come from what is no origin of a page: %s', (origin) => {
+    expect(from(origin, 'desk.example')).toBe(false);
+    expect(from(origin, 'desk.example.')).toBe(false);
+  });
+
+  it('may come by http or https where a proxy may be in front, and by https only where TLS ends here', () => {
+    expect(from('https://desk.example', 'desk.example')).toBe(true);
+    expect(from('http://desk.example', 'desk.example')).toBe(true);
+    expect(from('https://desk.example', 'desk.example', true)).toBe(true);
+    expect(from('http://desk.example', 'desk.example', true)).toBe(false);
+  });
+
   it('is found under the path where the router is mounted, and nowhere else', () => {
     expect(targetOf('/vdi/vnc/s-1?ticket=t', '/vdi')).toEqual({
       kind: 'viewer',
@@ -226,6 +252,17 @@ describe('an upgrade', () => {
     expect(targetOf('/vnc/a/b', '')).toBeUndefined();
     expect(targetOf('/vnc/%zz', '')).toBeUndefined();
   });
+});
+
+describe('a duration', () => {
+  it.each([
+    [0, '1 second'],
+    [400, '1 second'],
+    [20_000, '20 seconds'],
+    [60_000, '1 minute'],
+    [90_000, '90 seconds'],
+    [300_000, '5 minutes'],
+  ])('of %d ms is told to people as %s', (ms, words) => expect(inWords(ms)).toBe(words));
 });
 
 describe('waiting for a session', () => {

@@ -13,7 +13,7 @@ import {
   type Capacity,
   type ControlMessage,
 } from '@streamspace/protocol';
-import { createTunnel, type ByteChannel, type Tunnel } from '@streamspace/vnc-tunnel';
+import { createTunnel, type ByteChannel, type Tunnel, type TunnelStats } from '@streamspace/vnc-tunnel';
 import { webSocketLink } from '@streamspace/vnc-tunnel/node';
 import type { WebSocket } from 'ws';
 import { Dispatcher } from './dispatcher.js';
@@ -99,6 +99,11 @@ export class AgentLink {
 
   get streams(): number {
     return this.#tunnel?.streams ?? 0;
+  }
+
+  /** What streams of this connection have done; none once it is down. */
+  get streamStats(): TunnelStats | undefined {
+    return this.#tunnel?.stats();
   }
 
   /** How long nothing was heard of the agent, in ms. */
@@ -417,9 +422,14 @@ export class AgentLink {
     this.#status = 'ended';
     this.#gone.abort();
     this.#dispatcher?.close();
-    this.#tunnel?.abort(
-      new HubError('agent_not_connected', `the agent's connection is gone: ${this.#endReason}`, true),
-    );
+    if (this.#tunnel) {
+      const tunnel = this.#tunnel;
+      this.#tunnel = undefined;
+      tunnel.abort(
+        new HubError('agent_not_connected', `the agent's connection is gone: ${this.#endReason}`, true),
+      );
+      this.#owner.streamsEnded(tunnel.stats());
+    }
     await this.#inbox.settled();
     if (wasActive) await this.#owner.ended(this, this.#endReason);
   }

@@ -1,4 +1,6 @@
 import type { AgentMessage } from '@streamspace/protocol';
+import type { TunnelStats } from '@streamspace/vnc-tunnel';
+import { StreamTotals } from './stream-totals.js';
 
 /** Kinds of frames that are dropped when they come on a connection that was replaced. */
 export type StaleFrame = 'ack' | 'result' | 'heartbeat' | 'inventory' | 'status' | 'sessionEvent';
@@ -24,6 +26,8 @@ export interface HubCounters {
   readonly duplicateResults: number;
   /** Commands that failed because their deadline passed. */
   readonly expired: number;
+  /** Streams to sessions, over all agents: what grew since then, and what is held now by those that are connected. */
+  readonly streams: TunnelStats;
 }
 
 /** Counts for one hub. */
@@ -39,13 +43,21 @@ export class Counters {
   redeliveries = 0;
   duplicateResults = 0;
   expired = 0;
+  readonly #streams = new StreamTotals();
 
   stale(frame: StaleFrame): void {
     this.#staleFrames[frame] += 1;
   }
 
-  snapshot(): HubCounters {
+  /** A link is down; `stats` is what its streams came to. */
+  streamsEnded(stats: TunnelStats): void {
+    this.#streams.ended(stats);
+  }
+
+  /** @param live the streams of links that are there */
+  snapshot(live: readonly TunnelStats[]): HubCounters {
     const { redeliveries, duplicateResults, expired } = this;
-    return { staleFrames: { ...this.#staleFrames }, redeliveries, duplicateResults, expired };
+    const streams = this.#streams.snapshot(live);
+    return { staleFrames: { ...this.#staleFrames }, redeliveries, duplicateResults, expired, streams };
   }
 }

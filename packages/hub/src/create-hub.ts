@@ -77,6 +77,7 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
       if (current) await lane.emit({ type: 'agent_offline', agentId, epoch, reason });
     },
     isCurrent: (link) => links.get(link.agentId) === link,
+    streamsEnded: (stats) => counters.streamsEnded(stats),
     stale: (frame) => counters.stale(frame),
     duplicateResult: () => void (counters.duplicateResults += 1),
     redelivered: () => void (counters.redeliveries += 1),
@@ -194,7 +195,7 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
         streams,
       }));
     },
-    counters: () => counters.snapshot(),
+    counters: () => counters.snapshot([...connections].flatMap(({ streamStats }) => streamStats ?? [])),
     disconnect(agentId, reason) {
       void links.get(agentId)?.close(CLOSE.goingAway, reason);
     },

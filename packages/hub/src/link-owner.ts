@@ -1,5 +1,5 @@
 import type { AgentPayloads } from '@streamspace/protocol';
-import type { CreditBudget } from '@streamspace/vnc-tunnel';
+import type { CreditBudget, TunnelStats } from '@streamspace/vnc-tunnel';
 import type { AgentLink } from './agent-link.js';
 import type { StaleFrame } from './counters.js';
 import type { ResolvedHubOptions } from './options.js';
@@ -13,6 +13,8 @@ export interface LinkOwner {
   activated(link: AgentLink): Promise<void>;
   /** The socket is down. Called once, for links that were activated. */
   ended(link: AgentLink, reason: string): Promise<void>;
+  /** Its streams are over, and this is what they came to. Called once, for links that had a tunnel. */
+  streamsEnded(stats: TunnelStats): void;
   /** Whether this is the agent's connection, as far as this replica knows. */
   isCurrent(link: AgentLink): boolean;
   /** A frame of a connection that was replaced was dropped. */

@@ -8,6 +8,7 @@ import type { Home } from './home.js';
 import type { HostedDesktop } from './hosted-desktop.js';
 import { KeptFile, type KeptFileEvents } from './kept-file.js';
 import type { ResolvedOptions } from './options.js';
+import { tooManyViewers } from './platform-errors.js';
 import { encodePng } from './png.js';
 
 /** What the built-in desktop needs to know of its session. */
@@ -112,16 +113,13 @@ export class BuiltInSession implements HostedDesktop {
     this.#files = [];
   }
 
-  /** A connection to the desktop. Throws `connect_failed`. */
+  /** A connection to the desktop. Throws `connect_failed`, `limit_reached`. */
   async connect(): Promise<ByteChannel> {
     const { sessionId } = this.record;
     const desktop = this.#desktop;
     if (!desktop) throw new PlatformError('connect_failed', `session ${sessionId} has just ended`);
     const most = this.#options.viewersPerSession;
-    if (this.#viewers.size >= most) {
-      const text = `session ${sessionId} has ${most} viewers; more are not allowed until one leaves`;
-      throw new PlatformError('connect_failed', text, true);
-    }
+    if (this.#viewers.size >= most) throw tooManyViewers(most);
     const [ours, theirs] = channelPair();
     const report = (error: unknown, where: string): void =>
       this.#options.onError(error, `${where} of a viewer of session ${sessionId}`);

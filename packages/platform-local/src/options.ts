@@ -14,7 +14,7 @@ export interface LocalPlatformOptions {
   screen?: { readonly width: number; readonly height: number };
   /** Bytes of a session's text as UTF-8; what is typed beyond it is refused with a bell. @default 1 MiB */
   textBytes?: number;
-  /** Connections to one session; one more is refused with `connect_failed`. @default 32 */
+  /** Connections to one session; one more is refused with `limit_reached`. @default 32 */
   viewersPerSession?: number;
   /** How long viewers have to leave once their session ends, in ms; then they are cut off. @default 500 */
   leaveTimeoutMs?: number;

@@ -9,3 +9,11 @@ export async function orPlatformError<Result>(work: Promise<Result>, what: strin
     throw new PlatformError('platform_unavailable', `${what}: ${cause.message}`, true, { cause });
   }
 }
+
+/** The refusal of one more connection to a session: a sentence for whoever wanted it. */
+export const tooManyViewers = (most: number): PlatformError =>
+  new PlatformError(
+    'limit_reached',
+    `This desktop has as many viewers as it may (${most}). Close one and try again.`,
+    true,
+  );

@@ -381,7 +381,8 @@ describe('The local platform', () => {
     await expect(local.openStream('one', 'ssh', never)).rejects.toMatchObject({ code: 'connect_failed' });
     await view(local, 'one');
     await expect(local.openStream('one', 'vnc', never)).rejects.toMatchObject({
-      code: 'connect_failed',
+      code: 'limit_reached',
+      message: 'This desktop has as many viewers as it may (1). Close one and try again.',
       shouldRetry: true,
     });
   });

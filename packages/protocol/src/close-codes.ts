@@ -18,10 +18,12 @@ export const CLOSE = {
   timeout: 4408,
   /** A newer connection of the same agent took over. */
   superseded: 4409,
-  /** The far end (agent or VNC server) ended or cannot be reached. */
-  upstreamUnavailable: 4502,
+  /** For viewers: the session is hibernated, and connecting again does not wake it. */
+  hibernated: 4423,
   /** A limit was reached; the reason names it. */
   limitReached: 4429,
+  /** The far end (agent or VNC server) ended or cannot be reached. */
+  upstreamUnavailable: 4502,
 } as const;
 
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];

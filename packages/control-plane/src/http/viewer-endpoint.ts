@@ -1,65 +1,70 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { AgentHub } from '@streamspace/hub';
 import { CLOSE, type StreamPolicy } from '@streamspace/protocol';
 import { joinChannels, type ByteChannel } from '@streamspace/vnc-tunnel';
-import { webSocketChannel } from '@streamspace/vnc-tunnel/node';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
 import type { Ticket } from '../auth/ports.js';
 import { Refusal } from '../domain/errors.js';
-import type { SessionStore } from '../domain/ports.js';
-import type { Session } from '../domain/session.js';
-import type { SessionWaits } from '../domain/session-waits.js';
-import { keepAlive } from './keep-alive.js';
-import { isOriginAllowed } from './origin.js';
+import { isDnsLabel } from '../domain/session.js';
+import { Desktops, type DesktopsOptions } from './desktops.js';
+import type { KeepAliveOptions } from './keep-alive.js';
+import { isOriginAllowed, originRefusal } from './origin.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import type { Services } from './services.js';
-import { closeWith, isUsualEnd, ViewerEnd, viewerEndOf } from './viewer-end.js';
+import { ViewerConnection } from './viewer-connection.js';
+import { ViewerCounts, type ViewerCounters } from './viewer-counters.js';
+import { inWords, isUsualEnd, ViewerEnd, viewerEndOf } from './viewer-end.js';
+import { ViewerSeats } from './viewer-seats.js';
 import { watchChannel } from './watched-channel.js';
 
-export interface ViewerEndpointOptions {
+export interface ViewerEndpointOptions extends DesktopsOptions {
   services: Services;
-  sessions: SessionStore;
-  waits: SessionWaits;
-  hub: AgentHub;
   allowedOrigins: ReadonlySet<string>;
   idleTimeoutMs: number;
-  waitMs: number;
+  viewersPerSession: number;
 }
 
 /** Largest message of a viewer, in bytes: key strokes and pasted text. Past it the connection is closed (1009). */
 const MESSAGE_BYTES = 1024 * 1024;
 /** Viewers of this replica at once; past it: close code 4429. */
 const VIEWERS = 10_000;
-/** How often a desktop is tried that is not there yet though its session is running, in ms. */
-const RETRY_MS = 250;
-/** Not there yet, or not there any more: the agent may be connecting, and its session being restored. */
-const NOT_YET: readonly unknown[] = ['agent_not_connected', 'session_not_found'];
+const KEEP_ALIVE: KeepAliveOptions = { pingIntervalMs: 20_000, stalledMs: 120_000 };
 
 const POLICIES: Readonly<Record<Ticket['mode'], StreamPolicy>> = {
   control: { role: 'control', clipboard: 'both' },
   view: { role: 'view', clipboard: 'none' },
 };
 
+/** What of an address may stand in logs: anybody may send anything. */
+const namedSession = (sessionId: string): string | undefined =>
+  isDnsLabel(sessionId) ? sessionId : undefined;
+
 /**
  * Raw RFB over WebSockets for viewers.
  *
  * A viewer: ticket → waiting (for the session to run, and for its agent) → joined (bytes pass) → closed. Whatever ends
- * it closes the WebSocket with a code of `CLOSE` and a sentence.
+ * it closes the WebSocket with a code of `CLOSE` or `VIEWER_CLOSE` and a sentence.
  */
 export class ViewerEndpoint {
   readonly #options: ViewerEndpointOptions;
+  readonly #desktops: Desktops;
+  readonly #seats: ViewerSeats;
+  readonly #counts = new ViewerCounts();
   readonly #server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MESSAGE_BYTES,
     handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
   });
-  readonly #viewers = new Map<Promise<void>, AbortController>();
+  readonly #viewers = new Map<Promise<void>, ViewerConnection>();
+  /** Of viewers that are joined, or have left a moment ago. */
+  readonly #streams = new Set<ByteChannel>();
   #closing: Promise<void> | undefined;
 
   constructor(options: ViewerEndpointOptions) {
     this.#options = options;
+    this.#desktops = new Desktops(options);
+    this.#seats = new ViewerSeats(options.viewersPerSession);
   }
 
   handleUpgrade(
@@ -69,92 +74,111 @@ export class ViewerEndpoint {
     sessionId: string,
     ticket: string | null,
   ): void {
-    if (!isOriginAllowed(request, this.#options.allowedOrigins)) {
+    const { allowedOrigins } = this.#options;
+    if (!isOriginAllowed(request, allowedOrigins)) {
       const origin = String(request.headers.origin).slice(0, 200);
-      refuseUpgrade(
-        socket,
-        new Refusal('origin_not_allowed', `Pages of ${origin} may not open viewers here.`),
-      );
+      const refusal = new Refusal('origin_not_allowed', `Pages of ${origin} may not open viewers here.`);
+      refuseUpgrade(socket, refusal);
+      this.#refused(sessionId, 403, originRefusal(request, allowedOrigins));
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (ws) => {
-      const stop = new AbortController();
-      const viewer = this.#view(ws, sessionId, ticket, stop);
-      this.#viewers.set(viewer, stop);
+      const connection = new ViewerConnection(ws, KEEP_ALIVE);
+      const viewer = this.#view(connection, sessionId, ticket);
+      this.#viewers.set(viewer, connection);
       void viewer.then(() => this.#viewers.delete(viewer));
     });
   }
 
-  /** Never rejects. */
-  async #view(ws: WebSocket, sessionId: string, ticket: string | null, stop: AbortController): Promise<void> {
-    const channel = webSocketChannel(ws, {
-      endWith: { code: CLOSE.normal, reason: 'The desktop has ended.' },
-      abortWith: closeWith,
+  /** What was counted since the control plane was made. */
+  counters(): ViewerCounters {
+    return this.#counts.snapshot(this.#viewers.size);
+  }
+
+  #refused(sessionId: string, code: number, reason: string): void {
+    this.#counts.refused(code);
+    this.#options.services.onEvent({
+      type: 'viewer_refused',
+      sessionId: namedSession(sessionId),
+      code,
+      reason,
     });
-    const fail = (error: unknown): void => {
-      const end = viewerEndOf(error);
-      stop.abort(end);
-      channel.abort(end);
-    };
-    stop.signal.addEventListener('abort', () => channel.abort(stop.signal.reason as Error), { once: true });
-    const gone = new Promise<void>((resolve) => ws.once('close', () => resolve()));
-    void gone.then(() => stop.abort(new ViewerEnd(CLOSE.normal, 'The viewer has left.')));
-    const stopPings = keepAlive(ws, () => ws.terminate());
+  }
+
+  /** Never rejects. */
+  async #view(viewer: ViewerConnection, sessionId: string, ticket: string | null): Promise<void> {
     try {
       if (this.#closing) throw stopping();
       if (this.#viewers.size >= VIEWERS)
         throw new ViewerEnd(CLOSE.limitReached, 'This control plane has too many viewers.');
-      await this.#serve(channel, fail, sessionId, ticket, stop.signal);
+      const { who, policy } = await this.#admit(viewer, sessionId, ticket);
+      const stream = await this.#desktops.open(sessionId, policy, viewer.signal);
+      await this.#join(viewer, stream, who);
     } catch (error) {
-      const end = viewerEndOf(error);
-      fail(end);
-      if (end.closeCode !== CLOSE.normal)
-        this.#options.services.onEvent({
-          type: 'viewer_refused',
-          sessionId,
-          code: end.closeCode,
-          reason: end.message,
-        });
-      if (!isUsualEnd(error)) this.#options.services.onError(error, `a viewer of session ${sessionId}`);
+      viewer.end(error);
+      // What ended the viewer first is what it was told.
+      const end = viewerEndOf(viewer.signal.reason);
+      if (!end.hasLeft) this.#refused(sessionId, end.closeCode, end.message);
+      if (!isUsualEnd(error))
+        this.#options.services.onError(error, `a viewer of session ${namedSession(sessionId) ?? '(no id)'}`);
     } finally {
-      await channel.closed;
-      stopPings();
+      await viewer.gone;
     }
   }
 
-  async #serve(
-    channel: ByteChannel,
-    fail: (error: unknown) => void,
+  /** Spends the ticket and takes a seat. @throws ViewerEnd */
+  async #admit(
+    viewer: ViewerConnection,
     sessionId: string,
     ticket: string | null,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { services, idleTimeoutMs } = this.#options;
+  ): Promise<{ who: Who; policy: StreamPolicy }> {
+    const { services } = this.#options;
     const granted = await services.tickets.redeem(ticket, sessionId);
     const user = granted && (await services.users.find(granted.userId));
     if (!granted || !user)
       throw new ViewerEnd(CLOSE.unauthorized, 'The ticket is missing, was used already, or has expired.');
-    const stream = await this.#open(sessionId, POLICIES[granted.mode], signal);
-    const who = { sessionId, user: user.username, mode: granted.mode };
+    const leave = this.#seats.take(sessionId);
+    void viewer.gone.then(leave);
+    const { mode } = granted;
+    return { who: { sessionId, user: user.username, mode }, policy: POLICIES[mode] };
+  }
+
+  /** Passes bytes until either side is over. Never rejects. */
+  async #join(viewer: ViewerConnection, stream: ByteChannel, who: Who): Promise<void> {
+    const { services, idleTimeoutMs } = this.#options;
+    const { signal } = viewer;
     const startedAt = performance.now();
+    this.#counts.opened();
     services.onEvent({ type: 'viewer_connected', ...who });
-    const idle = (): void => {
-      const end = new ViewerEnd(CLOSE.timeout, `Nothing happened for ${Math.round(idleTimeoutMs / 1000)} s.`);
-      fail(end);
-      stream.abort(end);
+    let ending: Promise<void> | undefined;
+    const over = (reason?: Error): Promise<void> =>
+      (ending ??= this.#desktops.endOf(who.sessionId, reason, signal).then((end) => viewer.end(end)));
+    const watched = watchChannel(viewer.channel, {
+      idleTimeoutMs,
+      onIdle: () =>
+        viewer.end(
+          new ViewerEnd(
+            CLOSE.timeout,
+            `Nothing happened for ${inWords(idleTimeoutMs)}. Connect again to go on.`,
+          ),
+        ),
+      onOver: over,
+    });
+    viewer.countWith(() => watched.bytesRead + watched.bytesWritten);
+    // A viewer that has closed in order is not to lose what it sent last: then the join ends the stream.
+    const abortStream = (): void => {
+      const end = viewerEndOf(signal.reason);
+      if (end.closeCode !== CLOSE.normal) stream.abort(end);
     };
-    const watched = watchChannel(channel, idleTimeoutMs, idle);
-    // The viewer may leave while nothing is being read or written for it.
-    const abortStream = (): void => stream.abort(signal.reason as Error);
     signal.addEventListener('abort', abortStream, { once: true });
     if (signal.aborted) abortStream();
+    this.#streams.add(stream);
     const { error } = await joinChannels(watched, stream);
+    this.#streams.delete(stream);
     watched.stop();
-    const end: ViewerEnd = signal.aborted
-      ? viewerEndOf(signal.reason)
-      : error
-        ? viewerEndOf(error)
-        : new ViewerEnd(CLOSE.normal, 'The desktop has ended.');
+    await over(error);
+    const end = viewerEndOf(signal.reason);
+    this.#counts.ended(end.closeCode);
     services.onEvent({
       type: 'viewer_disconnected',
       ...who,
@@ -166,33 +190,12 @@ export class ViewerEndpoint {
     });
   }
 
-  /** Waits for the session to run, and for its desktop. */
-  async #open(sessionId: string, policy: StreamPolicy, signal: AbortSignal): Promise<ByteChannel> {
-    const { hub, waits, sessions, waitMs } = this.#options;
-    const deadline = performance.now() + waitMs;
-    for (;;) {
-      const session = await waits.until(
-        sessionId,
-        () => sessions.find(sessionId),
-        (found) => found?.state !== 'pending',
-        { timeoutMs: deadline - performance.now(), signal },
-      );
-      const agentId = runningOn(session, waitMs);
-      try {
-        return await hub.openStream({ agentId, sessionId, policy, signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        const code = (error as { code?: unknown } | null)?.code;
-        if (!NOT_YET.includes(code) || performance.now() + RETRY_MS >= deadline) throw error;
-        await waits.change(sessionId, RETRY_MS, signal);
-      }
-    }
-  }
-
   /** Ends every viewer with 1001; resolves when their sockets are down. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      for (const stop of this.#viewers.values()) stop.abort(stopping());
+      for (const viewer of this.#viewers.values()) viewer.end(stopping());
+      // Of those that have left: what they sent last is not waited for any more.
+      for (const stream of this.#streams) stream.abort(stopping());
       await Promise.all(this.#viewers.keys());
       this.#server.close();
     })();
@@ -200,30 +203,11 @@ export class ViewerEndpoint {
   }
 }
 
+interface Who {
+  readonly sessionId: string;
+  readonly user: string;
+  readonly mode: Ticket['mode'];
+}
+
 const stopping = (): ViewerEnd =>
   new ViewerEnd(CLOSE.goingAway, 'The control plane is stopping. Connect again.');
-
-/** @throws ViewerEnd when the session cannot be viewed */
-function runningOn(session: Session | undefined, waitMs: number): string {
-  if (!session) throw new ViewerEnd(CLOSE.notFound, 'This session does not exist.');
-  switch (session.state) {
-    case 'running':
-      if (session.agentId !== null) return session.agentId;
-      throw new ViewerEnd(CLOSE.upstreamUnavailable, 'The agent that ran this session was removed.');
-    case 'pending':
-      throw new ViewerEnd(CLOSE.timeout, `The session did not start within ${Math.round(waitMs / 1000)} s.`);
-    case 'failed':
-      throw new ViewerEnd(
-        CLOSE.upstreamUnavailable,
-        `The session failed: ${session.error?.message ?? 'unknown'}`,
-      );
-    case 'hibernated':
-      throw new ViewerEnd(
-        CLOSE.upstreamUnavailable,
-        session.error ? `The session is hibernated: ${session.error.message}` : 'The session is hibernated.',
-      );
-    case 'terminating':
-    case 'terminated':
-      throw new ViewerEnd(CLOSE.notFound, 'The session has ended.');
-  }
-}

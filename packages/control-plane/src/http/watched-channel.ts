@@ -1,6 +1,6 @@
 import type { ByteChannel } from '@streamspace/vnc-tunnel';
 
-/** A viewer's channel that counts what passes and ends itself when nothing does. */
+/** A viewer's channel that counts what passes, tells when nothing does, and lets its owner say how it ends. */
 export interface WatchedChannel extends ByteChannel {
   readonly bytesRead: number;
   readonly bytesWritten: number;
@@ -8,15 +8,23 @@ export interface WatchedChannel extends ByteChannel {
   stop(): void;
 }
 
+export interface WatchOptions {
+  /** 0 never calls `onIdle`. */
+  idleTimeoutMs: number;
+  onIdle: () => void;
+  /**
+   * The desktop's stream is over: in order, or by a failure. This is to end the channel; until it has, reads go on.
+   * May be called more than once.
+   */
+  onOver: (reason?: Error) => Promise<void>;
+}
+
 /**
- * Calls `onIdle` once no byte was read or written for `idleTimeoutMs`; 0 never does. A byte that waits for a slow peer
- * has not passed: it counts when it was taken.
+ * Calls `onIdle` once no byte was read or written for `idleTimeoutMs`. A byte that waits for a slow peer has not passed:
+ * it counts when it was taken. `end` and `abort` do not reach the channel: they are `onOver`'s.
  */
-export function watchChannel(
-  channel: ByteChannel,
-  idleTimeoutMs: number,
-  onIdle: () => void,
-): WatchedChannel {
+export function watchChannel(channel: ByteChannel, options: WatchOptions): WatchedChannel {
+  const { idleTimeoutMs, onIdle, onOver } = options;
   let bytesRead = 0;
   let bytesWritten = 0;
   let lastByte = performance.now();
@@ -49,8 +57,8 @@ export function watchChannel(
       bytesWritten += bytes.length;
       lastByte = performance.now();
     },
-    end: () => channel.end(),
-    abort: (reason) => channel.abort(reason),
+    end: () => onOver(),
+    abort: (reason) => void onOver(reason),
     closed: channel.closed,
     stop: () => clearTimeout(timer),
   };

@@ -24,6 +24,8 @@ export interface FakeAgent extends AsyncDisposable {
   /** What was asked for with each stream. */
   readonly opened: OpenRequest[];
   readonly closed: Promise<{ code: number; reason: string }>;
+  /** Resets a session's stream that was opened last. */
+  cut(sessionId: string, reason: Error): void;
   say(message: AgentMessage): void;
   /** Reports all that it holds. */
   report(sessions: readonly InventoryEntry[]): void;
@@ -36,6 +38,8 @@ export async function fakeAgent(options: {
   key: string;
   platform?: string;
   ignore?: (command: Command) => boolean;
+  /** What opening a desktop fails with, if it is to. */
+  refuse?: (request: OpenRequest) => Error | undefined | Promise<undefined>;
 }): Promise<FakeAgent> {
   const socket = new WebSocket(
     `${options.url}/api/v1/agents/connect?agent_id=${options.agentId}`,
@@ -48,6 +52,7 @@ export async function fakeAgent(options: {
   const commands: Command[] = [];
   const desktops = new Map<string, ByteChannel>();
   const opened: OpenRequest[] = [];
+  const near = new Map<string, ByteChannel>();
   const say = (message: AgentMessage): void => socket.send(encodeMessage(message));
   const welcomed = new Promise<void>((resolve) => {
     socket.on('message', (data: Buffer, isBinary: boolean) => {
@@ -70,8 +75,11 @@ export async function fakeAgent(options: {
       opened.push(request);
       if (!commands.some((command) => command.sessionId === sessionId))
         throw new TunnelError('session_not_found', `no session ${sessionId}`);
+      const refusal = await options.refuse?.(request);
+      if (refusal) throw refusal;
       const [here, there] = channelPair();
       desktops.set(sessionId, there);
+      near.set(sessionId, here);
       return here;
     },
   });
@@ -93,6 +101,7 @@ export async function fakeAgent(options: {
     opened,
     closed,
     say,
+    cut: (sessionId, reason) => near.get(sessionId)?.abort(reason),
     report: (sessions) =>
       say({ type: 'inventory', payload: { position: commands.length, sessions: [...sessions] } }),
     async [Symbol.asyncDispose]() {

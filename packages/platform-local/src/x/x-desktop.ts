@@ -15,6 +15,7 @@ import { belongsTo, isAlive, processEpoch, type ProcessId, signalProcess } from 
 import { findSession, type FoundProcesses } from '../host/session-processes.js';
 import { usageOf } from '../host/usage.js';
 import type { HostedDesktop, UnaskedEnd } from '../hosted-desktop.js';
+import { tooManyViewers } from '../platform-errors.js';
 import type { XPlace } from '../session-record.js';
 import { writeAuthority } from './authority.js';
 import type { SessionGroup } from './cgroup.js';
@@ -214,10 +215,7 @@ export class XDesktop implements HostedDesktop {
 
   async connect(signal: AbortSignal): Promise<ByteChannel> {
     const { spec, viewersPerSession, socket } = this.#parts;
-    if (this.#viewers.size >= viewersPerSession) {
-      const text = `session ${spec.sessionId} has ${viewersPerSession} viewers; more are not allowed until one leaves`;
-      throw new PlatformError('connect_failed', text, true);
-    }
+    if (this.#viewers.size >= viewersPerSession) throw tooManyViewers(viewersPerSession);
     let channel: ByteChannel;
     try {
       channel = await connectToServer(socket, signal, BUSY_LIMIT_MS);
