@@ -116,6 +116,7 @@ describe('a hub and an agent', () => {
     expect(stage.hub.counters().streams).toMatchObject({
       ...grown,
       opened: streams.opened,
+      resetsSent: {},
       openFailures: streams.openFailures,
       ...{ streams: 0, grantedBytes: 0, outstandingBytes: 0 },
     });

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { joinChannels, type ByteChannel } from '@streamspace/vnc-tunnel';
-import { connectTcp, socketChannel } from '@streamspace/vnc-tunnel/node';
+import { joinChannels, type ByteChannel, type JoinOptions } from '@streamspace/vnc-tunnel';
+import { clientOptions, connectTcp, socketChannel, webSocketChannel } from '@streamspace/vnc-tunnel/node';
 import { channelPair, openRequest } from '@streamspace/vnc-tunnel/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { openHandles, readBytes, tunnelPair, Wire, type TunnelPair } from './tunnel-pair.js';
 
 let pair: TunnelPair;
@@ -174,4 +175,124 @@ describe('half-close through two hops', () => {
       expect(pair.near.stats().resetsSent).toEqual({});
       await both.release();
     });
+});
+
+describe('a viewer on a WebSocket that closes in order', () => {
+  type Joined = Awaited<ReturnType<typeof joinChannels>>;
+
+  /** A viewer on a WebSocket, a control plane, an agent, and a VNC server on TCP that `serve` makes up. */
+  async function viewerOf(
+    serve: (socket: Socket) => void,
+    options: JoinOptions = {},
+    onOpen?: () => Promise<ByteChannel>,
+  ): Promise<{ viewer: WebSocket; joined: Promise<Joined>; release(): Promise<void> }> {
+    const sockets = new Set<Socket>();
+    const listener = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.add(socket.on('error', () => {}));
+      serve(socket);
+    });
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    pair = await tunnelPair({
+      far: { onOpen: onOpen ?? ((_request, signal) => connectTcp({ host: '127.0.0.1', port, signal })) },
+    });
+    const front = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
+    await once(front, 'listening');
+    const joined = new Promise<Joined>((resolve, reject) =>
+      front.once('connection', (ws) => {
+        const channel = webSocketChannel(ws);
+        pair.near
+          .open(openRequest())
+          .then((stream) => joinChannels(channel, stream, options))
+          .then(resolve, reject);
+      }),
+    );
+    const url = `ws://127.0.0.1:${(front.address() as AddressInfo).port}`;
+    const viewer = new WebSocket(url, clientOptions(url));
+    await once(viewer, 'open');
+    return {
+      viewer,
+      joined,
+      async release() {
+        viewer.terminate();
+        for (const socket of sockets) socket.destroy();
+        await Promise.all([front, listener].map((each) => new Promise((resolve) => each.close(resolve))));
+      },
+    };
+  }
+
+  const bytes = Buffer.from(Uint8Array.from({ length: 14_000_000 }, (_, i) => (i * 31 + (i >> 8)) % 256));
+
+  for (const isTalkative of [false, true])
+    it(`loses none of its bytes to a slow server${isTalkative ? ' that goes on sending' : ''}`, async () => {
+      const got: Buffer[] = [];
+      let ended = false;
+      const { viewer, joined, release } = await viewerOf((socket) => {
+        const talking = setInterval(() => {
+          if (isTalkative) socket.write(new Uint8Array(10_000));
+        }, 5);
+        const next = (): void => {
+          const part = socket.read(Math.min(64 * 1024, socket.readableLength)) as Buffer | null;
+          if (part) got.push(part);
+          else socket.read(0);
+          if (ended || socket.destroyed) clearInterval(talking);
+          else setTimeout(next, 5);
+        };
+        socket.on('end', () => {
+          ended = true;
+          socket.end();
+        });
+        next();
+      });
+      viewer.on('message', () => {});
+      viewer.send(bytes);
+      viewer.close(1000);
+      const { error, aToB } = await joined;
+      expect(error).toBe(undefined);
+      expect(aToB).toBe(bytes.length);
+      await expect.poll(() => ended).toBe(true);
+      expect(Buffer.concat(got).equals(bytes)).toBe(true);
+      await expect.poll(() => pair.near.streams + pair.far.streams).toBe(0);
+      await release();
+    });
+
+  it('does not hold the stream of a server that goes on sending and never ends', async () => {
+    const { viewer, joined, release } = await viewerOf(
+      (socket) => {
+        const more = (): void => {
+          if (socket.writable) socket.write(new Uint8Array(50_000), () => setImmediate(more));
+        };
+        socket.resume();
+        more();
+      },
+      { farewellMs: 50 },
+    );
+    viewer.on('message', () => {});
+    await once(viewer, 'message');
+    viewer.send(bytes);
+    viewer.close(1000);
+    expect(await joined).toMatchObject({ aToB: bytes.length });
+    expect((await joined).error).toBe(undefined);
+    await expect.poll(() => pair.near.streams + pair.far.streams).toBe(0);
+    await release();
+  });
+
+  it('is told to the caller as an error when the server takes none of it within lingerMs', async () => {
+    const [dialled, target] = channelPair();
+    const { viewer, joined, release } = await viewerOf(
+      () => {},
+      { lingerMs: 100 },
+      async () => dialled,
+    );
+    viewer.send(bytes.subarray(0, 200_000));
+    viewer.close(1000);
+    expect((await joined).error).toMatchObject({
+      code: 'timeout',
+      message: expect.stringContaining('lingerMs') as string,
+    });
+    expect(await target.closed).toBeInstanceOf(Error);
+    await expect.poll(() => pair.near.streams + pair.far.streams).toBe(0);
+    await release();
+  });
 });

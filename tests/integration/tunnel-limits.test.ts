@@ -126,4 +126,42 @@ describe('each limit of a tunnel has the outcome that is stated', () => {
     await Promise.all([pair.far.close(), expect(opening).rejects.toMatchObject({ code: 'going_away' })]);
     expect(errors).toEqual(['close: closeTimeoutMs: 1 channels of onOpen were not released within 30 ms']);
   });
+
+  it('controlQueueBytes: the resets of a tunnel that ends are not held against it', async () => {
+    const opens = 1_000;
+    pair = await tunnelPair({
+      near: { limits: { opensInFlight: opens, controlQueueBytes: 256 * 1024 } },
+      far: { ...accepting, limits: { opensInFlight: opens } },
+    });
+    await Promise.all(Array.from({ length: opens }, () => pair.near.open(openRequest())));
+    pair.near.abort(new Error('x'.repeat(600)));
+    await expect.poll(() => pair.far.stats().resetsReceived).toEqual({ going_away: opens });
+    expect(pair.nearSocket.readyState).toBe(pair.nearSocket.OPEN);
+  });
+
+  it('malformedFrames: the connection is closed, and cut where the far end goes on all the same', async () => {
+    let dials = 0;
+    pair = await tunnelPair({
+      near: {
+        onOpen: async () => {
+          dials++;
+          return channelPair()[0];
+        },
+        limits: { malformedFrames: 1 },
+      },
+    });
+    pair.far.abort();
+    const peer = pair.farSocket;
+    const gone = new Promise((resolve) => pair.nearSocket.once('close', resolve));
+    // It never sees the close, and goes on.
+    peer.pause();
+    const open = (streamId: bigint): Uint8Array =>
+      encodeFrame({ kind: 'open', streamId, credit: 1, request: openRequest() });
+    for (let i = 0; i < 2; i++) peer.send(open(9n).subarray(0, 30));
+    await expect.poll(() => pair.nearSocket.readyState).not.toBe(pair.nearSocket.OPEN);
+    for (let i = 0; i < 20; i++) peer.send(open(BigInt(i + 20)));
+    await gone;
+    expect(dials).toBe(0);
+    expect(pair.near.stats().accepted).toBe(0);
+  });
 });

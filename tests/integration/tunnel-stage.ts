@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { TunnelStats } from '@streamspace/vnc-tunnel';
 import { WebSocket } from 'ws';
+import type { Wire } from './tunnel-pair.js';
 
 export type Question = 'state' | 'state after collection' | 'stop';
 export interface State {
@@ -20,11 +21,14 @@ export class TunnelStage {
   private constructor(
     private readonly controlPlane: Child,
     private readonly agent: Child,
+    private readonly wire: Wire | undefined,
   ) {}
 
-  static async start(kind: 'tunnel' | 'naive' = 'tunnel'): Promise<TunnelStage> {
+  /** @param wire what lies between the agent and the control plane; it is closed by `stop` */
+  static async start(kind: 'tunnel' | 'naive' = 'tunnel', wire?: Wire): Promise<TunnelStage> {
     const controlPlane = await Child.start('control-plane', kind);
-    return new TunnelStage(controlPlane, await Child.start('agent', kind, String(controlPlane.port)));
+    const port = (await wire?.lead(controlPlane.port)) ?? controlPlane.port;
+    return new TunnelStage(controlPlane, await Child.start('agent', kind, String(port)), wire);
   }
 
   controlPlaneState(question?: Question): Promise<State> {
@@ -57,12 +61,12 @@ export class TunnelStage {
     return ws;
   }
 
-  /** Resolves when no byte has come to the control plane for a while: whoever stalls has stalled. */
-  async quiet(): Promise<void> {
+  /** Resolves when no byte has come to the control plane for so many ms: whoever stalls has stalled. */
+  async quiet(forMs = 120): Promise<void> {
     let before = -1;
-    for (let same = 0; same < 3;) {
+    for (let since = performance.now(); performance.now() - since < forMs;) {
       const now = (await this.controlPlaneState()).stats?.bytesReceived ?? 0;
-      same = now === before ? same + 1 : 0;
+      if (now !== before) since = performance.now();
       before = now;
       await new Promise((resolve) => setTimeout(resolve, 40));
     }
@@ -78,6 +82,7 @@ export class TunnelStage {
   async stop(): Promise<void> {
     await Promise.all([...this.#viewers].map((ws) => this.leave(ws)));
     await Promise.all([this.agent.stop(), this.controlPlane.stop()]);
+    await this.wire?.close();
   }
 }
 

@@ -324,7 +324,6 @@ export class Connection {
     clearTimeout(this.#welcomeTimer);
     clearInterval(this.#inventoryTimer);
     this.#stopHeartbeat?.();
-    this.#tunnel?.abort(new AgentError('link_lost', this.#endReason, true));
     const { sent, received } = this.streamBytes;
     counters.bytesToViewers += sent;
     counters.bytesFromViewers += received;

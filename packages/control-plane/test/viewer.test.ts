@@ -130,7 +130,7 @@ describe('a viewer', () => {
     await desk.agent[Symbol.asyncDispose]();
     expect(await closed).toEqual({
       code: CLOSE.upstreamUnavailable,
-      reason: 'The agent that runs this session is not connected.',
+      reason: 'The connection to the agent was lost.',
     });
     expect(await view(await ticket()).closed).toEqual({
       code: CLOSE.upstreamUnavailable,

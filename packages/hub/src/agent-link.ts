@@ -18,7 +18,7 @@ import { webSocketLink } from '@streamspace/vnc-tunnel/node';
 import type { WebSocket } from 'ws';
 import { Dispatcher } from './dispatcher.js';
 import type { OpenStreamRequest } from './hub.js';
-import { HubError, toHubError } from './errors.js';
+import { toHubError } from './errors.js';
 import { Inbox } from './inbox.js';
 import type { LinkOwner } from './link-owner.js';
 import { STALE_FRAMES, type StaleFrame } from './counters.js';
@@ -61,6 +61,7 @@ export class AgentLink {
     onOverflow: (detail) => void this.close(CLOSE.limitReached, detail),
   });
   readonly #gone = new AbortController();
+  /** While it carries streams; it ends with the connection by itself. */
   #tunnel: Tunnel | undefined;
   #dispatcher: Dispatcher | undefined;
   #reports: Reports | undefined;
@@ -309,11 +310,16 @@ export class AgentLink {
       },
     });
     // Not before the welcome: the agent listens for streams from then on.
-    this.#tunnel = createTunnel({
+    const tunnel = createTunnel({
       link: webSocketLink(this.#socket),
       limits: { streams: options.streamsPerAgent },
-      creditBudget: this.#owner.creditBudget,
+      creditBudget: this.#owner.options.creditBudget,
       onError: options.onError,
+    });
+    this.#tunnel = tunnel;
+    void tunnel.closed.then(() => {
+      this.#tunnel = undefined;
+      this.#owner.streamsEnded(tunnel.stats());
     });
     const reports = new Reports({
       agentId: this.agentId,
@@ -422,14 +428,6 @@ export class AgentLink {
     this.#status = 'ended';
     this.#gone.abort();
     this.#dispatcher?.close();
-    if (this.#tunnel) {
-      const tunnel = this.#tunnel;
-      this.#tunnel = undefined;
-      tunnel.abort(
-        new HubError('agent_not_connected', `the agent's connection is gone: ${this.#endReason}`, true),
-      );
-      this.#owner.streamsEnded(tunnel.stats());
-    }
     await this.#inbox.settled();
     if (wasActive) await this.#owner.ended(this, this.#endReason);
   }

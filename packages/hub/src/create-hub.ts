@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CLOSE, LIMITS, SUBPROTOCOL_V2 } from '@streamspace/protocol';
-import { creditBudget } from '@streamspace/vnc-tunnel';
 import { WebSocketServer } from 'ws';
 import { AgentLink, SUPERSEDED } from './agent-link.js';
 import { Counters } from './counters.js';
@@ -53,7 +52,6 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
 
   const owner: LinkOwner = {
     options,
-    creditBudget: creditBudget({ bytes: options.creditBytes }),
     async activated(link) {
       const other = links.get(link.agentId);
       // Claims may be answered in another order than they were made: the epoch says which connection is the newer.

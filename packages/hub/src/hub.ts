@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { InventoryEntry, ObservedState, StreamPolicy } from '@streamspace/protocol';
-import type { ByteChannel } from '@streamspace/vnc-tunnel';
+import type { ByteChannel, CreditBudget } from '@streamspace/vnc-tunnel';
 import type { HubCounters } from './counters.js';
 import type { AgentOwnership, CommandQueue, HubBackend } from './ports.js';
 
@@ -64,8 +64,11 @@ export interface AgentHubOptions {
   commandWindow?: number;
   /** Most streams of one agent at once. Past it `openStream` rejects with `limit_reached`. @default 4_096 */
   streamsPerAgent?: number;
-  /** Bytes that viewers of all agents together may have under way through this hub. @default 268_435_456 */
-  creditBytes?: number;
+  /**
+   * What viewers of all agents together may have under way through this hub; several hubs of a process may share one.
+   * @default creditBudget(), which is 256 MiB
+   */
+  creditBudget?: CreditBudget;
   /** How long the agent may take to accept a stream, in ms. @default 10_000 */
   openTimeoutMs?: number;
   onEvent?: (event: HubEvent) => void | Promise<void>;

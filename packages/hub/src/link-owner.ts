@@ -1,5 +1,5 @@
 import type { AgentPayloads } from '@streamspace/protocol';
-import type { CreditBudget, TunnelStats } from '@streamspace/vnc-tunnel';
+import type { TunnelStats } from '@streamspace/vnc-tunnel';
 import type { AgentLink } from './agent-link.js';
 import type { StaleFrame } from './counters.js';
 import type { ResolvedHubOptions } from './options.js';
@@ -7,8 +7,6 @@ import type { ResolvedHubOptions } from './options.js';
 /** What a link asks of the hub that holds it. */
 export interface LinkOwner {
   readonly options: ResolvedHubOptions;
-  /** Of this process: shared by the tunnels of all agents. */
-  readonly creditBudget: CreditBudget;
   /** The claim went through: this is the agent's connection from now on. */
   activated(link: AgentLink): Promise<void>;
   /** The socket is down. Called once, for links that were activated. */

@@ -1,3 +1,4 @@
+import { creditBudget } from '@streamspace/vnc-tunnel';
 import type { AgentHubOptions } from './hub.js';
 import { memoryBackend } from './memory/backend.js';
 
@@ -11,7 +12,6 @@ const positive = {
   sweepIntervalMs: 1_000,
   commandWindow: 32,
   streamsPerAgent: 4_096,
-  creditBytes: 256 * 1024 * 1024,
   openTimeoutMs: 10_000,
 };
 
@@ -36,6 +36,7 @@ export function resolveHubOptions(options: AgentHubOptions): ResolvedHubOptions 
     ownership: options.ownership,
     commands: options.commands,
     backend: options.backend ?? memoryBackend({ podName: options.podName }),
+    creditBudget: options.creditBudget ?? creditBudget(),
     onEvent: options.onEvent ?? (() => undefined),
     onError,
   };

@@ -49,3 +49,19 @@ export function resetCodeOf(reason: unknown, otherwise: ResetReason): ResetReaso
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
 }
+
+/** The reason where somebody ended a tunnel without giving one. */
+export const closedError = (): TunnelError => new TunnelError('closed', 'the tunnel was closed here');
+
+/** The caller's reporter, as one that may be called from anywhere: it never throws. */
+export function reporter(
+  onError: ((error: unknown, where: string) => void) | undefined,
+): (error: unknown, where: string) => void {
+  return (error, where) => {
+    try {
+      onError?.(error, where);
+    } catch {
+      // A reporter that throws has nobody left to report to.
+    }
+  };
+}

@@ -1,10 +1,17 @@
-import { encodeData, encodeDataInto, FRAME_HEADER_BYTES } from '@streamspace/protocol';
+import { encodeData, encodeDataInto, FRAME_HEADER_BYTES, LIMITS } from '@streamspace/protocol';
 
-/** Below this a new buffer costs less than the bookkeeping. */
-const SMALL_BYTES = 16 * 1024;
-
-/** Buffers kept for the next frame at most; what comes back beyond is the collector's. */
-const MAX_FREE = 64;
+/** What one buffer holds: the largest frame. */
+const BUFFER_BYTES = FRAME_HEADER_BYTES + LIMITS.dataBytes;
+/**
+ * A smaller frame gets a buffer of its own size: it may be kept for as long as its stream stalls, and is to keep no more
+ * than twice its bytes.
+ */
+const SMALL_BYTES = BUFFER_BYTES / 2;
+/**
+ * Buffers kept for the next frames at most (1 MiB); what comes back beyond is the collector's. As many as one CREDIT of the
+ * largest window releases.
+ */
+const MAX_FREE = 16;
 
 /** A frame in a buffer that may be used again. */
 export interface OutgoingFrame {
@@ -16,29 +23,29 @@ export interface OutgoingFrame {
 }
 
 /**
- * Buffers of DATA frames, used again once every holder has released them: a bulk stream then allocates, zeroes and
+ * Buffers of large DATA frames, used again once every holder has released them: a bulk stream then allocates, zeroes and
  * collects nothing per frame.
  */
 export class FrameBuffers {
   readonly #free: OutgoingBuffer[] = [];
-  readonly #payloadBytes: number;
 
-  constructor(payloadBytes: number) {
-    this.#payloadBytes = payloadBytes;
+  /** What is kept for the next frames, in bytes. */
+  get freeBytes(): number {
+    return this.#free.length * BUFFER_BYTES;
   }
 
+  /** A frame of these bytes, which are copied. */
   data(streamId: bigint, offset: number, bytes: Uint8Array): OutgoingFrame {
     if (bytes.length < SMALL_BYTES) return { bytes: encodeData(streamId, offset, bytes) };
-    const buffer = this.#free.pop() ?? this.#make();
-    buffer.hold();
-    const { release, hold } = buffer;
-    return { bytes: encodeDataInto(buffer.target, streamId, offset, bytes), release, hold };
+    const { target, hold, release } = this.#free.pop() ?? this.#make();
+    hold();
+    return { bytes: encodeDataInto(target, streamId, offset, bytes), release, hold };
   }
 
   #make(): OutgoingBuffer {
     let holders = 0;
     const buffer: OutgoingBuffer = {
-      target: new Uint8Array(FRAME_HEADER_BYTES + this.#payloadBytes),
+      target: new Uint8Array(BUFFER_BYTES),
       hold: () => void holders++,
       release: () => {
         if (--holders === 0 && this.#free.length < MAX_FREE) this.#free.push(buffer);
@@ -47,6 +54,9 @@ export class FrameBuffers {
     return buffer;
   }
 }
+
+/** The ones of all tunnels of this thread: what a burst leaves behind is not kept once for each of them. */
+export const frameBuffers = new FrameBuffers();
 
 interface OutgoingBuffer {
   readonly target: Uint8Array;

@@ -1,14 +1,19 @@
 import { deferred, type Deferred } from './deferred.js';
 
-/** Below this a chunk is copied: a view of a few bytes would keep the message or read buffer behind it alive. */
+/**
+ * A queue keeps no more than so many times its bytes alive. A chunk is a view of a message, which may be a view of what
+ * one read of a socket brought for many streams: where that is more, the chunk is copied.
+ */
+const PINNED_FACTOR = 2;
+/** Smaller chunks are gathered in blocks of at most BLOCK_BYTES: a queue of single bytes costs no object for each. */
 const SMALL_CHUNK_BYTES = 4 * 1024;
-/** Small chunks are gathered in blocks of this size, so that a queue of single bytes costs no object for each. */
 const BLOCK_BYTES = 8 * 1024;
 
 /**
  * Bytes that have arrived and wait to be read: the reading half of every channel here.
  *
- * It bounds nothing by itself. Its owner stops the source by `queuedBytes`, and starts it again, or grants credit,
+ * It bounds nothing by itself, but it keeps at most twice its bytes alive; the chunk that the reader has is the reader's,
+ * and is handed on as it came where the reader was waiting. Its owner stops the source by `queuedBytes`, and starts it again, or grants credit,
  * when told by `onConsumed` that the reader has dealt with a chunk: at the next `read`, as ByteChannel demands.
  *
  * States: `open` → `ended` (the far end's END: what is queued can still be read, then `null`) or `failed` (what is
@@ -22,7 +27,7 @@ export class InboundQueue {
   /** The chunk that the reader has and has not yet dealt with. */
   #lent: Uint8Array | undefined;
   /** The last chunk of the queue while it is a block of our own with room behind it. */
-  #block: { bytes: Uint8Array; used: number } | undefined;
+  #block: Block | undefined;
   #waiting: Deferred<Uint8Array | null> | undefined;
   readonly #onConsumed: (bytes: number, chunk: Uint8Array | undefined) => void;
 
@@ -52,25 +57,33 @@ export class InboundQueue {
       return;
     }
     this.#queuedBytes += bytes.length;
-    if (bytes.length < SMALL_CHUNK_BYTES) this.#gather(bytes);
-    else {
-      this.#block = undefined;
-      this.#chunks.push(bytes);
-    }
+    if (bytes.length < SMALL_CHUNK_BYTES) return this.#gather(bytes);
+    this.#block = undefined;
+    const isWasteful = bytes.buffer.byteLength > PINNED_FACTOR * bytes.length;
+    this.#chunks.push(isWasteful ? new Uint8Array(bytes) : bytes);
   }
 
   #gather(bytes: Uint8Array): void {
     let block = this.#block;
-    if (block && block.used + bytes.length <= block.bytes.length) {
+    if (block && block.used + bytes.length <= BLOCK_BYTES) {
       this.#chunks.pop();
+      this.#makeRoom(block, bytes.length);
     } else {
-      // A lone small chunk gets a buffer of its own size; the next one in a row starts a block.
-      block = { bytes: new Uint8Array(block ? BLOCK_BYTES : bytes.length), used: 0 };
+      block = { bytes: new Uint8Array(bytes.length), used: 0 };
       this.#block = block;
     }
     block.bytes.set(bytes, block.used);
     block.used += bytes.length;
     this.#chunks.push(block.bytes.subarray(0, block.used));
+  }
+
+  /** Doubles a block that is full. */
+  #makeRoom(block: Block, more: number): void {
+    const needed = block.used + more;
+    if (needed <= block.bytes.length) return;
+    const larger = new Uint8Array(Math.min(PINNED_FACTOR * needed, BLOCK_BYTES));
+    larger.set(block.bytes.subarray(0, block.used));
+    block.bytes = larger;
   }
 
   end(): void {
@@ -108,4 +121,9 @@ export class InboundQueue {
     this.#waiting = deferred();
     return this.#waiting.promise;
   }
+}
+
+interface Block {
+  bytes: Uint8Array;
+  used: number;
 }

@@ -1,5 +1,6 @@
 export { createTunnel, type OpenOptions, type Tunnel, type TunnelOptions } from './tunnel.js';
-export { joinChannels, type ByteChannel } from './byte-channel.js';
+export type { ByteChannel } from './byte-channel.js';
+export { joinChannels, type JoinOptions } from './join-channels.js';
 export { creditBudget, type CreditBudget, type CreditBudgetOptions } from './credit-budget.js';
 export { TunnelError, type TunnelErrorCode } from './errors.js';
 export type { TunnelLimits } from './limits.js';

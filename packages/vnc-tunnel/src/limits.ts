@@ -30,8 +30,9 @@ export interface TunnelLimits {
    */
   initialWindowBytes: number;
   /**
-   * Largest window, in bytes. A window is doubled when one is used up within four round trips of a path of 5 ms or more;
-   * at this size it stays. The same as `initialWindowBytes`: windows are fixed. @default 4_194_304
+   * Largest window, in bytes. A window is doubled when two in a row are used up within four round trips each of a path of
+   * 5 ms or more, while the credit budget has a share for it; at this size it stays. The same as `initialWindowBytes`:
+   * windows are fixed. @default 4_194_304
    */
   maxWindowBytes: number;
   /** After so long without traffic, in ms, a stream is granted no more than the initial window again. @default 1_000 */

@@ -4,14 +4,20 @@ import { Pinger, type Path } from './round-trip.js';
 
 /** What a window starts with where the budget is nearly used up, in bytes. */
 const SMALL_WINDOW_BYTES = 16 * 1024;
-/** A CREDIT for less is not worth its frame, in bytes, unless it is half of the window. */
+/**
+ * A CREDIT is due for this part of the window: what was consumed and not told of is missing on a long path, and where the
+ * window is no multiple of it, that is up to all of one part.
+ */
+const CREDIT_PART = 1 / 8;
+/** A CREDIT for less is not worth its frame, in bytes... */
 const CREDIT_STEP_BYTES = 64 * 1024;
+/** ...unless it is for this part of the window: a full frame is, in a window that has room for two. */
+const MAX_CREDIT_PART = 7 / 16;
 /** A window that is used up within so many round trips is what holds the sender back. */
 const GROW_WITHIN_ROUND_TRIPS = 4;
 /**
- * Windows in a row that are timed together. One may have lain here in full when it began; of two at least one was
- * granted, sent and brought meanwhile, so that their time is an upper bound of the round trip as well: a PING that was
- * slow because a process was busy does not pass for a long path.
+ * Windows in a row that are timed together, at least. One may have lain here in full when it began; of two, one was
+ * granted, sent and brought meanwhile.
  */
 const EPOCH_WINDOWS = 2;
 /**
@@ -42,13 +48,19 @@ export interface ReceiveWindowOptions {
  * How much the far end of one stream may send: `limit`, which is what was consumed plus the window.
  *
  * The window starts at `initialWindowBytes` and is doubled each time when two in a row are used up within four round
- * trips of the path each, up to `maxWindowBytes`, while the budget has room. After `windowIdleMs` without traffic it is the initial one again.
- * Beside other streams on a path of less than 2 ms it is half of the initial one, once that is known. Nothing granted is withdrawn: where
- * the window has become smaller, `limit` stays where it is until consumption has caught up.
+ * trips of the path each, up to `maxWindowBytes` and to its share of the budget's pool for growth; where that share has
+ * become less it shrinks to it. After `windowIdleMs` without traffic it is the initial one again. Beside other streams on
+ * a path of less than 2 ms it is half of the initial one, once that is known. Nothing granted is withdrawn: where the
+ * window has become smaller, `limit` stays where it is until consumption has caught up, and what is still granted
+ * stays reserved.
  *
  * It keeps no timer: idleness is seen when traffic goes on, and until then nothing is granted.
+ *
+ * States: `open` → `released` (the stream is over: nothing is reserved any more, and what its reader still consumes
+ * changes nothing).
  */
 export class ReceiveWindow {
+  #status: 'open' | 'released' = 'open';
   #size: number;
   /** Taken from the budget: the window, or what is still granted of a larger one. */
   #reserved: number;
@@ -60,6 +72,8 @@ export class ReceiveWindow {
   /** When and where the far end began to use the window up. */
   #epochAt: number;
   #epochStart = 0;
+  /** What was granted when it began: bytes below it may have lain here already. */
+  #epochLimit: number;
   readonly #pinger: Pinger;
 
   /** @returns `undefined` where the budget has no room for another stream */
@@ -80,6 +94,7 @@ export class ReceiveWindow {
     this.#limit = reserved;
     this.#activeAt = options.now();
     this.#epochAt = this.#activeAt;
+    this.#epochLimit = reserved;
   }
 
   /** The far end may send below. */
@@ -110,16 +125,16 @@ export class ReceiveWindow {
 
   /** Counts bytes that the reader has dealt with. @returns whether the far end should be told now */
   consumed(bytes: number): boolean {
-    if (bytes === 0) return false;
+    if (bytes === 0 || this.#status === 'released') return false;
     const now = this.#active();
     this.#consumed += bytes;
-    if (this.#consumed - this.#epochStart >= this.#size * EPOCH_WINDOWS) this.#endEpoch(now);
-    this.#giveBack();
-    // A quarter of the window costs few frames and leaves the far end three quarters to send meanwhile.
-    const step = Math.min(Math.max(this.#size / 4, CREDIT_STEP_BYTES), this.#size / 2);
-    return (
-      this.#consumed - this.#announced >= step || this.#consumed + this.#size - this.#limit >= this.#size / 2
+    if (this.#isEpochOver) this.#endEpoch(now);
+    this.#reserveNoMoreThan(Math.max(this.#size, this.grantedBytes));
+    const step = Math.min(
+      Math.max(this.#size * CREDIT_PART, CREDIT_STEP_BYTES),
+      this.#size * MAX_CREDIT_PART,
     );
+    return this.#consumed - this.#announced >= step || this.#size - this.grantedBytes >= this.#size / 2;
   }
 
   /** What to tell the far end, which counts as told. */
@@ -131,8 +146,8 @@ export class ReceiveWindow {
 
   /** The stream is over: its part of the budget is free. Idempotent. */
   release(): void {
-    this.options.budget.give(this.#reserved);
-    this.#reserved = 0;
+    this.#status = 'released';
+    this.#reserveNoMoreThan(0);
   }
 
   #active(): number {
@@ -145,38 +160,68 @@ export class ReceiveWindow {
     return now;
   }
 
+  /** More than one grant ago: see EPOCH_WINDOWS, and of the larger window of before all may have lain here. */
+  get #isEpochOver(): boolean {
+    return (
+      this.#consumed - this.#epochStart >= this.#size * EPOCH_WINDOWS && this.#consumed > this.#epochLimit
+    );
+  }
+
   #endEpoch(now: number): void {
-    const { initialWindowBytes, maxWindowBytes, path } = this.options;
-    const windowMs = (now - this.#epochAt) / EPOCH_WINDOWS;
-    path.atMost(now - this.#epochAt, now);
+    const { initialWindowBytes, path } = this.options;
+    const epochMs = now - this.#epochAt;
+    // Some of it was granted, sent and brought meanwhile, so that a PING which was slow because a process was busy does
+    // not pass for a long path.
+    path.atMost(epochMs, now);
     const { roundTripMs } = path;
     const isHalved = path.known && roundTripMs < HALVE_BELOW_ROUND_TRIP_MS && this.options.isShared();
     const ordinary = isHalved ? Math.ceil(initialWindowBytes / 2) : initialWindowBytes;
-    if (this.#size < ordinary) this.#grow(ordinary);
-    else if (isHalved) this.#size = ordinary;
-    else if (roundTripMs >= GROW_FROM_ROUND_TRIP_MS && windowMs < GROW_WITHIN_ROUND_TRIPS * roundTripMs)
-      this.#grow(Math.min(this.#size * 2, maxWindowBytes));
+    const isHoldingBack =
+      roundTripMs >= GROW_FROM_ROUND_TRIP_MS &&
+      epochMs / EPOCH_WINDOWS < GROW_WITHIN_ROUND_TRIPS * roundTripMs;
+    if (this.#size < ordinary || isHalved) this.#resize(ordinary);
+    else this.#resize(Math.min(isHoldingBack ? this.#size * 2 : this.#size, this.#largest));
     this.#startEpoch(now);
   }
 
   #startEpoch(now: number): void {
     this.#epochAt = now;
     this.#epochStart = this.#consumed;
+    this.#epochLimit = this.#limit;
   }
 
-  #grow(size: number): void {
-    const more = size - this.#reserved;
-    if (more > 0) {
-      if (!this.options.budget.take(more, 'near')) return;
-      this.#reserved = size;
-    }
-    this.#size = size;
+  /** As large as the window may be now. */
+  get #largest(): number {
+    const { initialWindowBytes, maxWindowBytes, budget } = this.options;
+    return Math.min(maxWindowBytes, initialWindowBytes + budget.growthShare(this.#growthIn(this.#reserved)));
   }
 
-  #giveBack(): void {
-    const spare = this.#reserved - Math.max(this.#size, this.#limit - this.#consumed);
+  /** How much of so many reserved bytes is from the pool for growth. */
+  #growthIn(reserved: number): number {
+    return Math.max(0, reserved - this.options.initialWindowBytes);
+  }
+
+  #resize(size: number): void {
+    if (this.#reserve(size)) this.#size = size;
+  }
+
+  /** @returns whether at least so much is reserved now */
+  #reserve(bytes: number): boolean {
+    const more = bytes - this.#reserved;
+    if (more <= 0) return true;
+    const { budget } = this.options;
+    // A window that grows has all of its initial size reserved.
+    if (!(this.#growthIn(bytes) > 0 ? budget.takeGrowth(more) : budget.take(more, 'near'))) return false;
+    this.#reserved = bytes;
+    return true;
+  }
+
+  #reserveNoMoreThan(bytes: number): void {
+    const spare = this.#reserved - bytes;
     if (spare <= 0) return;
-    this.#reserved -= spare;
-    this.options.budget.give(spare);
+    const growth = this.#growthIn(this.#reserved) - this.#growthIn(bytes);
+    this.#reserved = bytes;
+    this.options.budget.giveGrowth(growth);
+    this.options.budget.give(spare - growth);
   }
 }

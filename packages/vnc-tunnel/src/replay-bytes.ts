@@ -1,6 +1,6 @@
 /** Below this bytes are gathered in blocks: a chunk of its own for each key press would cost many times its bytes. */
 const SMALL_BYTES = 4 * 1024;
-/** A block is made with room for what is in it twice over, between these sizes. */
+/** A block is made twice as large as what is in the block right before it, between these sizes. */
 const MIN_BLOCK_BYTES = 64;
 const MAX_BLOCK_BYTES = 8 * 1024;
 
@@ -12,11 +12,14 @@ interface Chunk {
   used: number;
   /** The holder needs the bytes no more. */
   readonly release: (() => void) | undefined;
+  /** Made here for small ones. */
+  readonly isBlock: boolean;
 }
 
 /**
  * The bytes of one direction of a stream that were sent and not reported as consumed: what a stream that is to go on
- * over another link has to send again. Credit bounds them to one window.
+ * over another link has to send again. Credit bounds them to one window, and what they keep alive is at most twice that,
+ * with a chunk of which a part was consumed and one block.
  */
 export class ReplayBytes {
   #chunks: Chunk[] = [];
@@ -29,7 +32,7 @@ export class ReplayBytes {
    */
   keep(start: number, bytes: Uint8Array, release?: () => void): void {
     if (bytes.length >= SMALL_BYTES) {
-      this.#chunks.push({ start, bytes, used: bytes.length, release });
+      this.#chunks.push({ start, bytes, used: bytes.length, release, isBlock: false });
       return;
     }
     const last = this.#chunks.at(-1);
@@ -37,10 +40,11 @@ export class ReplayBytes {
       last.bytes.set(bytes, last.used);
       last.used += bytes.length;
     } else {
-      const size = Math.max(MIN_BLOCK_BYTES, bytes.length, Math.min(MAX_BLOCK_BYTES, 2 * (last?.used ?? 0)));
+      const before = last?.isBlock ? last.used : 0;
+      const size = Math.max(MIN_BLOCK_BYTES, bytes.length, Math.min(MAX_BLOCK_BYTES, 2 * before));
       const block = new Uint8Array(size);
       block.set(bytes);
-      this.#chunks.push({ start, bytes: block, used: bytes.length, release: undefined });
+      this.#chunks.push({ start, bytes: block, used: bytes.length, release: undefined, isBlock: true });
     }
     release?.();
   }
@@ -64,9 +68,9 @@ export class ReplayBytes {
     }
   }
 
-  /** Bytes of memory that are held. */
+  /** Bytes of memory that are held: whole buffers, however much of each is used. */
   get heldBytes(): number {
-    return this.#chunks.slice(this.#first).reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return this.#chunks.slice(this.#first).reduce((sum, { bytes }) => sum + bytes.buffer.byteLength, 0);
   }
 
   clear(): void {

@@ -1,5 +1,4 @@
-import { CLOSE } from '@streamspace/protocol';
-import { FrameBuffers, type OutgoingFrame } from './frame-buffers.js';
+import { frameBuffers, type FrameBuffers, type OutgoingFrame } from './frame-buffers.js';
 import type { FrameLink } from './frame-link.js';
 import type { TunnelLimits } from './limits.js';
 
@@ -24,7 +23,6 @@ export class Scheduler {
   #status: 'idle' | 'scheduled' | 'full' | 'stopped' = 'idle';
   readonly #link: FrameLink;
   readonly #limits: TunnelLimits;
-  readonly #buffers: FrameBuffers;
   #control: Uint8Array[] = [];
   #controlBytes = 0;
   /** Streams that owe a CREDIT. The frame is made when it is sent, so that a full link collects one for each, not more. */
@@ -34,11 +32,13 @@ export class Scheduler {
   readonly #round = (): void => {
     if (this.#status === 'scheduled') this.#send();
   };
+  readonly #onOverflow: () => void;
 
-  constructor(link: FrameLink, limits: TunnelLimits) {
+  /** @param onOverflow told that more small frames wait than `limits.controlQueueBytes`; it is to stop the scheduler */
+  constructor(link: FrameLink, limits: TunnelLimits, onOverflow: () => void) {
     this.#link = link;
     this.#limits = limits;
-    this.#buffers = new FrameBuffers(limits.quantumBytes);
+    this.#onOverflow = onOverflow;
   }
 
   /** Bytes of small frames that wait for the link. */
@@ -46,20 +46,21 @@ export class Scheduler {
     return this.#controlBytes;
   }
 
-  /** Queues a small frame that goes before all data. */
-  control(frame: Uint8Array): void {
-    if (this.#status === 'stopped') return;
+  /**
+   * Queues a small frame that goes before all data.
+   *
+   * @returns whether it was taken: nothing is once the scheduler has stopped, nor what goes past the limit
+   */
+  control(frame: Uint8Array): boolean {
+    if (this.#status === 'stopped') return false;
+    if (this.#controlBytes + frame.length > this.#limits.controlQueueBytes) {
+      this.#onOverflow();
+      return false;
+    }
     this.#control.push(frame);
     this.#controlBytes += frame.length;
-    if (this.#controlBytes > this.#limits.controlQueueBytes) {
-      this.#link.close(
-        CLOSE.limitReached,
-        `controlQueueBytes: more than ${this.#limits.controlQueueBytes} bytes of answers wait to be read`,
-      );
-      this.stop();
-      return;
-    }
     this.#schedule();
+    return true;
   }
 
   /** The stream owes a CREDIT frame. */
@@ -88,11 +89,18 @@ export class Scheduler {
     this.#send();
   }
 
-  /** Hands what is left of small frames to the link, however full it is, and sends nothing more. */
-  stop(): void {
+  /** Hands what is left of small frames and then `last` to the link, however full it is, and sends nothing more. */
+  finish(last: readonly Uint8Array[]): void {
     if (this.#status === 'stopped') return;
+    this.#link.cork?.();
+    for (const frame of [...this.#control, ...last]) this.#link.send(frame);
+    this.#link.uncork?.();
+    this.stop();
+  }
+
+  /** Sends nothing more, and drops what waits: for a link that takes nothing any more. */
+  stop(): void {
     this.#status = 'stopped';
-    for (const frame of this.#control) this.#link.send(frame);
     this.#control = [];
     this.#controlBytes = 0;
     this.#credits.clear();
@@ -136,7 +144,7 @@ export class Scheduler {
     for (const sender of this.#ring) {
       if (this.#full) return true;
       this.#ring.delete(sender);
-      const frame = sender.nextFrame(this.#limits.quantumBytes, this.#buffers);
+      const frame = sender.nextFrame(this.#limits.quantumBytes, frameBuffers);
       if (frame) this.#link.send(frame.bytes, frame.release);
       if (sender.ready) this.#ring.add(sender);
     }

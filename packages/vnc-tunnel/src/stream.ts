@@ -1,6 +1,6 @@
 import { encodeFrame, type Frame, type OpenRequest, type ResetReason } from '@streamspace/protocol';
 import type { ByteChannel } from './byte-channel.js';
-import { deferred } from './deferred.js';
+import { deferred, type Deferred } from './deferred.js';
 import { asError, resetCodeOf, TunnelError } from './errors.js';
 import type { FrameBuffers, OutgoingFrame } from './frame-buffers.js';
 import { InboundQueue } from './inbound-queue.js';
@@ -33,7 +33,7 @@ export interface TunnelStreamParts {
  *   closed   both directions ended and all bytes were handed out, or RESET was sent or arrived, or the link is gone
  *
  * Offsets are absolute, per direction. The far end may send below the window's `limit`, which is what was consumed and
- * announced plus one window: so it never holds more than one window of bytes that were not consumed.
+ * announced plus one window: so it never holds more than what was granted of bytes that were not consumed.
  */
 export class TunnelStream implements ByteChannel, Sender {
   #status: 'opening' | 'dialing' | 'open' | 'closed';
@@ -44,7 +44,11 @@ export class TunnelStream implements ByteChannel, Sender {
   readonly #accepted = deferred<void>();
   readonly #closed = deferred<Error | undefined>();
   #received = 0;
+  #consumed = 0;
+  /** What the far end was last told of `#consumed`. */
+  #told = 0;
   #endReceived = false;
+  #delivered: Deferred<void> | undefined;
 
   constructor(
     readonly id: bigint,
@@ -121,6 +125,14 @@ export class TunnelStream implements ByteChannel, Sender {
     return ended;
   }
 
+  delivered(): Promise<void> {
+    this.#delivered ??= deferred();
+    if (this.#status === 'closed')
+      void this.closed.then((error) => (error ? this.#delivered!.reject(error) : this.#delivered!.resolve()));
+    else this.#noteDelivery();
+    return this.#delivered.promise;
+  }
+
   abort(reason?: Error): void {
     const error = reason ?? new TunnelError('cancelled', 'the stream was aborted here');
     this.reset(resetCodeOf(error, 'cancelled'), error);
@@ -134,11 +146,13 @@ export class TunnelStream implements ByteChannel, Sender {
 
   nextFrame(quantumBytes: number, buffers: FrameBuffers): OutgoingFrame | undefined {
     const frame = this.#outbound.nextFrame(this.id, quantumBytes, buffers);
+    this.#noteDelivery();
     this.#closeIfFinished();
     return frame;
   }
 
   creditFrame(): Uint8Array {
+    this.#told = this.#consumed;
     return encodeFrame({ kind: 'credit', streamId: this.id, ...this.#window.announce() });
   }
 
@@ -199,12 +213,14 @@ export class TunnelStream implements ByteChannel, Sender {
       return this.#violation('protocol_error', `END at offset ${offset}, expected ${this.#received}`);
     this.#endReceived = true;
     this.#inbound.end();
+    this.#tellLast();
     this.#closeIfFinished();
   }
 
   #grant(consumed: number, limit: number): void {
     const wrong = this.#outbound.grant(consumed, limit);
     if (wrong) return this.#violation('flow_control', wrong);
+    this.#noteDelivery();
     this.#scheduler.ready(this);
   }
 
@@ -215,8 +231,20 @@ export class TunnelStream implements ByteChannel, Sender {
   // ---- consuming and closing
 
   #onConsumed(bytes: number): void {
+    this.#consumed += bytes;
     if (this.#window.consumed(bytes) && this.#status === 'open') this.#scheduler.credit(this);
+    this.#tellLast();
     this.#closeIfFinished();
+  }
+
+  /** The far end waits to hear that all of its direction was consumed before it drops the other one. */
+  #tellLast(): void {
+    const isDue = this.#endReceived && this.#consumed === this.#received && this.#told < this.#consumed;
+    if (isDue && this.#status === 'open') this.#scheduler.credit(this);
+  }
+
+  #noteDelivery(): void {
+    if (this.#outbound.finished && this.#outbound.outstandingBytes === 0) this.#delivered?.resolve();
   }
 
   #closeIfFinished(): void {
@@ -227,10 +255,8 @@ export class TunnelStream implements ByteChannel, Sender {
   /** Ends the stream at once and tells the far end why. */
   reset(code: ResetReason, error: Error): void {
     if (this.#status === 'closed') return;
-    countOne(this.parts.counters.resetsSent, code);
-    this.#scheduler.control(
-      encodeFrame({ kind: 'reset', streamId: this.id, code, reason: asError(error).message }),
-    );
+    const frame = encodeFrame({ kind: 'reset', streamId: this.id, code, reason: asError(error).message });
+    if (this.#scheduler.control(frame)) countOne(this.parts.counters.resetsSent, code);
     this.fail(error);
   }
 
@@ -250,5 +276,7 @@ export class TunnelStream implements ByteChannel, Sender {
     this.#scheduler.remove(this);
     this.parts.onClosed(this);
     this.#closed.resolve(error);
+    if (error) this.#delivered?.reject(error);
+    else this.#delivered?.resolve();
   }
 }

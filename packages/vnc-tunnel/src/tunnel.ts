@@ -1,19 +1,28 @@
 import {
   CLOSE,
+  closeReason,
   decodeFrame,
   encodeFrame,
   FRAME_HEADER_BYTES,
   FRAME_KIND,
   ProtocolError,
+  type CloseCode,
   type Frame,
   type OpenRequest,
 } from '@streamspace/protocol';
-import { joinChannels, type ByteChannel } from './byte-channel.js';
+import { Acceptor, type OnOpen } from './acceptor.js';
+import type { ByteChannel } from './byte-channel.js';
 import { creditBudget, type CreditBudget } from './credit-budget.js';
 import { deferred } from './deferred.js';
-import { asError, resetCodeOf, TunnelError } from './errors.js';
+import { asError, closedError, reporter, resetCodeOf, TunnelError } from './errors.js';
 import type { FrameLink } from './frame-link.js';
-import { checkLimit, MAX_DELAY_MS, resolveTunnelLimits, type TunnelLimits } from './limits.js';
+import {
+  checkLimit,
+  MAX_DELAY_MS,
+  MAX_WINDOW_BYTES,
+  resolveTunnelLimits,
+  type TunnelLimits,
+} from './limits.js';
 import { ReceiveWindow } from './receive-window.js';
 import { Path } from './round-trip.js';
 import { Scheduler } from './scheduler.js';
@@ -27,9 +36,10 @@ export interface TunnelOptions {
    * Dials what the far end asks for; the channel is joined to the stream. A rejection becomes a RESET with the error's
    * `code` where RESET has it (`session_not_found`, `connect_failed`, `refused`, `limit_reached`, …), otherwise with
    * `connect_failed`. `signal` aborts when the far end gives up or the tunnel ends; a channel that comes later is
-   * aborted. There is no time limit but the far end's patience. Without `onOpen` every OPEN is refused.
+   * aborted. What is no channel becomes a RESET `internal`. There is no time limit but the far end's patience. Without
+   * `onOpen` every OPEN is refused.
    */
-  onOpen?: (request: OpenRequest, signal: AbortSignal) => Promise<ByteChannel>;
+  onOpen?: OnOpen;
   /** What went wrong where no caller can be told; `where` names the step. */
   onError?: (error: unknown, where: string) => void;
   limits?: Partial<TunnelLimits>;
@@ -40,7 +50,7 @@ export interface TunnelOptions {
 }
 
 export interface OpenOptions {
-  /** Gives the open up; it rejects with the signal's reason. Without effect once the stream is open. */
+  /** Gives the open up; it rejects with the signal's reason. Without effect once it has resolved. */
   signal?: AbortSignal;
   /** How long the far end may take to answer, in ms. @default limits.openTimeoutMs */
   timeoutMs?: number;
@@ -69,9 +79,15 @@ export interface Tunnel extends AsyncDisposable {
    * The link stays open, and what the far end asks on it from here on is not answered: close the connection next.
    */
   close(): Promise<void>;
-  /** Resets every stream because of `reason`, without waiting. Idempotent. */
+  /**
+   * Resets every stream because of `reason`, without waiting; the far end gets its first 123 bytes. Idempotent, and the
+   * link stays open as after `close`.
+   */
   abort(reason?: Error): void;
-  /** Settles when the tunnel has ended: with nothing after `close`, with the reason otherwise. Never rejects. */
+  /**
+   * Settles when the tunnel has ended: with nothing after `close`, with the reason otherwise; that is `link_lost` where
+   * the connection is gone, or is being closed because the far end broke the protocol (`cause` says how). Never rejects.
+   */
   readonly closed: Promise<Error | undefined>;
 }
 
@@ -83,8 +99,9 @@ export function createTunnel(options: TunnelOptions): Tunnel {
 /**
  * The streams of one link.
  *
- * States: `open` → `ended` (by `close`, `abort` or the loss of the link; every stream has failed and nothing more is
- * sent or taken). What `onOpen` has dialled may still be on its way out; `close` waits for it.
+ * States: `open` → `ended` (by `close`, `abort`, the loss of the link, or a violation for which the link is being closed
+ * here; every stream has failed and nothing more is sent or taken). What `onOpen` has dialled may still be on its way
+ * out; `close` waits for it.
  */
 class LinkTunnel implements Tunnel {
   #status: 'open' | 'ended' = 'open';
@@ -99,12 +116,10 @@ class LinkTunnel implements Tunnel {
   readonly #onError: (error: unknown, where: string) => void;
   readonly #unlisten: () => void;
   readonly #streams = new Map<bigint, TunnelStream>();
-  /** One for each accepted stream; settles when both of its channels are released. */
-  readonly #joins = new Set<Promise<void>>();
   readonly #closed = deferred<Error | undefined>();
-  /** Opens that wait for the far end, and opens of the far end that are being dialled here. */
+  readonly #acceptor: Acceptor;
+  /** Opens that wait for the far end. */
   #opening = 0;
-  #dialing = 0;
   #malformedFrames = 0;
   #closing: Promise<void> | undefined;
   readonly #onStreamClosed = (stream: TunnelStream): void => {
@@ -117,21 +132,16 @@ class LinkTunnel implements Tunnel {
     this.#budget = options.creditBudget ?? creditBudget();
     this.#now = options.now ?? (() => performance.now());
     this.#onOpen = options.onOpen;
-    this.#onError = (error, where) => {
-      try {
-        options.onError?.(error, where);
-      } catch {
-        // A reporter that throws has nobody left to report to.
-      }
-    };
-    this.#scheduler = new Scheduler(options.link, limits);
+    this.#onError = reporter(options.onError);
+    this.#acceptor = new Acceptor(this.#counters, this.#onError);
+    this.#scheduler = new Scheduler(options.link, limits, () => {
+      const tooMuch = `controlQueueBytes: more than ${limits.controlQueueBytes} bytes of answers wait to be read`;
+      this.#closeLink(CLOSE.limitReached, new TunnelError('limit_reached', tooMuch));
+    });
     this.#unlisten = options.link.listen({
       onFrame: (bytes) => this.#onFrame(bytes),
       onDrain: () => this.#scheduler.drained(),
-      onClose: (reason) =>
-        this.#end(
-          new TunnelError('link_lost', `the connection is gone: ${reason.message}`, { cause: reason }),
-        ),
+      onClose: (reason) => this.#lose(`the connection is gone: ${reason.message}`, reason),
     });
   }
 
@@ -188,16 +198,22 @@ class LinkTunnel implements Tunnel {
     if (this.#status === 'ended') throw (await this.#closed.promise) ?? closedError();
     const stream = this.#add(this.#newId(), 'opening', this.#opening);
     if (typeof stream === 'string') throw new TunnelError('limit_reached', stream);
-    const abort = (reason: Error): void => stream.abort(reason);
-    const onAbort = (): void => abort(asError(signal?.reason));
+    let givenUp: Error | undefined;
+    const giveUp = (reason: Error): void => {
+      givenUp = reason;
+      stream.abort(reason);
+    };
+    const onAbort = (): void => giveUp(asError(signal?.reason));
     const timer = setTimeout(
-      () => abort(new TunnelError('timeout', `the far end did not answer within ${timeoutMs} ms`)),
+      () => giveUp(new TunnelError('timeout', `the far end did not answer within ${timeoutMs} ms`)),
       timeoutMs,
     );
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#opening++;
     try {
       await stream.request(request);
+      // It may have been given up after ACCEPT came and before anybody could be told.
+      if (givenUp) throw givenUp;
       return stream;
     } finally {
       this.#opening--;
@@ -212,38 +228,65 @@ class LinkTunnel implements Tunnel {
   }
 
   async #close(): Promise<void> {
-    this.#end(undefined);
+    this.#leave(undefined);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
         const error = new TunnelError(
           'timeout',
-          `closeTimeoutMs: ${this.#joins.size} channels of onOpen were not released within ${this.#limits.closeTimeoutMs} ms`,
+          `closeTimeoutMs: ${this.#acceptor.unreleased} channels of onOpen were not released within ${this.#limits.closeTimeoutMs} ms`,
         );
         this.#onError(error, 'close');
         resolve();
       }, this.#limits.closeTimeoutMs);
     });
-    await Promise.race([Promise.all(this.#joins), late]);
+    await Promise.race([this.#acceptor.released(), late]);
     clearTimeout(timer);
   }
 
   abort(reason?: Error): void {
-    this.#end(reason ?? closedError());
+    this.#leave(reason ?? closedError());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #end(error: Error | undefined): void {
+  /** Ends the tunnel on a link that stays: each stream is reset. */
+  #leave(error: Error | undefined): void {
     if (this.#status === 'ended') return;
-    this.#status = 'ended';
     const reason = error ?? closedError();
     const code = resetCodeOf(error, 'going_away');
-    for (const stream of [...this.#streams.values()]) stream.reset(code, reason);
+    // These are not held against `controlQueueBytes`, which is for what the far end causes: there is one for each
+    // stream, and each is short.
+    const text = closeReason(reason.message);
+    const resets = [...this.#streams.keys()].map((streamId) =>
+      encodeFrame({ kind: 'reset', streamId, code, reason: text }),
+    );
+    for (const _ of resets) countOne(this.#counters.resetsSent, code);
+    this.#scheduler.finish(resets);
+    this.#end(error, reason);
+  }
+
+  /** Ends the tunnel on a link that takes nothing any more. */
+  #lose(message: string, cause: Error): void {
+    const error = new TunnelError('link_lost', message, { cause });
+    this.#end(error, error);
+  }
+
+  /** The far end broke the protocol beyond one stream. Nothing that the link still brings is looked at. */
+  #closeLink(code: CloseCode, violation: TunnelError): void {
+    if (this.#status === 'ended') return;
+    this.#link.close(code, violation.message);
+    this.#lose(`the connection is being closed: ${violation.message}`, violation);
+  }
+
+  #end(error: Error | undefined, reason: Error): void {
+    if (this.#status === 'ended') return;
+    this.#status = 'ended';
     this.#scheduler.stop();
     this.#unlisten();
+    for (const stream of [...this.#streams.values()]) stream.fail(reason);
     this.#closed.resolve(error);
   }
 
@@ -289,6 +332,8 @@ class LinkTunnel implements Tunnel {
   // ---- frames
 
   #onFrame(bytes: Uint8Array): void {
+    // A link may have had some in hand when it was told to stop.
+    if (this.#status === 'ended') return;
     let frame: Frame;
     try {
       frame = decodeFrame(bytes);
@@ -300,7 +345,8 @@ class LinkTunnel implements Tunnel {
       case 'open':
         return this.#onOpenFrame(frame.streamId, frame.credit, frame.request);
       case 'ping':
-        return this.#scheduler.control(encodeFrame({ ...frame, kind: 'pong' }));
+        this.#scheduler.control(encodeFrame({ ...frame, kind: 'pong' }));
+        return;
       default: {
         const stream = this.#streams.get(frame.streamId);
         // A stream that was reset here goes on to receive what was under way.
@@ -317,17 +363,13 @@ class LinkTunnel implements Tunnel {
       return;
     }
     this.#malformedFrames++;
-    // The link is being closed; what else it still brings is not worth a word.
-    if (this.#malformedFrames > this.#limits.malformedFrames + 1) return;
     const error = asError(thrown);
     this.#onError(error, 'frame');
-    if (bytes.length < FRAME_HEADER_BYTES || this.#malformedFrames > this.#limits.malformedFrames) {
-      this.#link.close(CLOSE.protocolError, error.message);
-      return;
-    }
+    const violation = new TunnelError('protocol_error', error.message, { cause: error });
+    if (bytes.length < FRAME_HEADER_BYTES || this.#malformedFrames > this.#limits.malformedFrames)
+      return this.#closeLink(CLOSE.protocolError, violation);
     const id = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(2);
     const stream = this.#streams.get(id);
-    const violation = new TunnelError('protocol_error', error.message, { cause: error });
     if (stream) stream.reset('protocol_error', violation);
     else if (bytes[0] === FRAME_KIND.open) this.#refuse(id, violation);
     else this.#counters.ignoredFrames++;
@@ -336,8 +378,8 @@ class LinkTunnel implements Tunnel {
   #refuse(streamId: bigint, error: TunnelError): void {
     const code = resetCodeOf(error, 'refused');
     countOne(this.#counters.acceptFailures, code);
-    countOne(this.#counters.resetsSent, code);
-    this.#scheduler.control(encodeFrame({ kind: 'reset', streamId, code, reason: error.message }));
+    const frame = encodeFrame({ kind: 'reset', streamId, code, reason: error.message });
+    if (this.#scheduler.control(frame)) countOne(this.#counters.resetsSent, code);
   }
 
   #onOpenFrame(id: bigint, credit: number, request: OpenRequest): void {
@@ -345,55 +387,12 @@ class LinkTunnel implements Tunnel {
     if (this.#streams.has(id)) return;
     const onOpen = this.#onOpen;
     if (!onOpen) return this.#refuse(id, new TunnelError('refused', 'this end accepts no streams'));
-    const stream = this.#add(id, 'dialing', this.#dialing);
+    if (credit > MAX_WINDOW_BYTES) {
+      const message = `OPEN grants ${credit} bytes, and at most ${MAX_WINDOW_BYTES} is allowed`;
+      return this.#refuse(id, new TunnelError('flow_control', message));
+    }
+    const stream = this.#add(id, 'dialing', this.#acceptor.dialing);
     if (typeof stream === 'string') return this.#refuse(id, new TunnelError('limit_reached', stream));
-    const join = this.#dialAndJoin(stream, credit, request, onOpen)
-      .catch((error: unknown) => this.#onError(error, 'join'))
-      .finally(() => this.#joins.delete(join));
-    this.#joins.add(join);
-  }
-
-  async #dialAndJoin(
-    stream: TunnelStream,
-    credit: number,
-    request: OpenRequest,
-    onOpen: NonNullable<TunnelOptions['onOpen']>,
-  ): Promise<void> {
-    const channel = await this.#dial(stream, request, onOpen);
-    if (!channel) return;
-    if (stream.status === 'closed') channel.abort((await stream.closed) ?? closedError());
-    else {
-      this.#counters.accepted++;
-      stream.accept(credit);
-      await joinChannels(stream, channel);
-    }
-    await channel.closed;
-  }
-
-  async #dial(
-    stream: TunnelStream,
-    request: OpenRequest,
-    onOpen: NonNullable<TunnelOptions['onOpen']>,
-  ): Promise<ByteChannel | undefined> {
-    const controller = new AbortController();
-    let dialing = true;
-    void stream.closed.then((error) => {
-      if (dialing) controller.abort(error);
-    });
-    this.#dialing++;
-    try {
-      return await onOpen(request, controller.signal);
-    } catch (error) {
-      const code = resetCodeOf(error, 'connect_failed');
-      // A dial that fails since the far end gave up was no failure of this end.
-      if (stream.status !== 'closed') countOne(this.#counters.acceptFailures, code);
-      stream.reset(code, asError(error));
-      return undefined;
-    } finally {
-      dialing = false;
-      this.#dialing--;
-    }
+    this.#acceptor.accept(stream, credit, request, onOpen);
   }
 }
-
-const closedError = (): TunnelError => new TunnelError('closed', 'the tunnel was closed here');

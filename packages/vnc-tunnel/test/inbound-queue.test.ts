@@ -39,16 +39,52 @@ describe('InboundQueue', () => {
     expect((await queue.read())?.buffer.byteLength).toBe(3);
   });
 
+  it('keeps no more than twice its bytes alive, whatever they are views of', async () => {
+    const READ = 64 * 1024;
+    const sizes = [
+      [5_000, 60_000],
+      [30_000, 30_000],
+      [40_000, 3],
+      [3, 3, 5_000, 3, 3, 5_000],
+      [4_096, 1, 4_096, 1, 1],
+      Array.from({ length: 60 }, (_, i) => 1_000 + i),
+    ];
+    for (const chunks of sizes) {
+      const queue = new InboundQueue(() => {});
+      for (let i = 0; i < 300; i++) {
+        const read = new Uint8Array(READ).fill(i);
+        let at = 0;
+        // The streams take turns: of each read only every other chunk is this one's.
+        for (const [turn, size] of chunks.entries()) {
+          if (chunks.length === 1 || turn % 2 === i % 2) queue.push(read.subarray(at, at + size));
+          at += size;
+        }
+      }
+      const unread = queue.queuedBytes;
+      queue.end();
+      const pinned = new Set<ArrayBufferLike>();
+      for (let chunk = await queue.read(); chunk; chunk = await queue.read()) pinned.add(chunk.buffer);
+      const pinnedBytes = [...pinned].reduce((sum, { byteLength }) => sum + byteLength, 0);
+      expect(pinnedBytes / unread).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it('does not copy a full frame', async () => {
+    const queue = new InboundQueue(() => {});
+    const message = new Uint8Array(64 * 1024);
+    queue.push(message.subarray(18));
+    queue.push(message.subarray(18));
+    expect((await queue.read())!.buffer).toBe(message.buffer);
+  });
+
   it('does not add to a chunk that the reader has', async () => {
     const queue = new InboundQueue(() => {});
-    queue.push(Uint8Array.of(1));
-    queue.push(Uint8Array.of(2));
-    queue.push(Uint8Array.of(3));
+    for (const byte of [1, 2, 3]) queue.push(Uint8Array.of(byte));
     const first = await queue.read();
+    for (const byte of [4, 5]) queue.push(Uint8Array.of(byte));
     const second = await queue.read();
-    queue.push(Uint8Array.of(4));
-    expect([...first!, ...second!]).toEqual([1, 2, 3]);
-    expect([...(await queue.read())!]).toEqual([4]);
+    queue.push(Uint8Array.of(6));
+    expect([[...first!], [...second!], [...(await queue.read())!]]).toEqual([[1, 2, 3], [4, 5], [6]]);
   });
 
   it('drops what is queued when it fails, also after an end', async () => {
@@ -56,6 +92,7 @@ describe('InboundQueue', () => {
     queue.push(Uint8Array.of(1));
     queue.end();
     queue.fail(new Error('gone'));
+    expect(queue.queuedBytes).toBe(0);
     expect(queue.finished).toBe(true);
     await expect(queue.read()).rejects.toThrow('gone');
   });

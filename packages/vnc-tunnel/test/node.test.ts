@@ -1,13 +1,15 @@
 import { LIMITS } from '@streamspace/protocol';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clientOptions, connectTcp, connectUnix, webSocketChannel } from '@streamspace/vnc-tunnel/node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { webSocketPair, type SocketPair } from './sockets.js';
 import type { WebSocket } from 'ws';
+
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 
 describe('webSocketChannel', () => {
   let pair: SocketPair<WebSocket>;
@@ -51,6 +53,36 @@ describe('webSocketChannel', () => {
     pair.client.resume();
   });
 
+  it('leaves no timer when an aborted socket has closed', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const clientGone = once(pair.client, 'close');
+      const channel = webSocketChannel(pair.server);
+      channel.abort(new Error('enough'));
+      expect(vi.getTimerCount()).toBeGreaterThan(0);
+      await Promise.all([channel.closed, clientGone]);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('decides what becomes of a write that meets the close of a viewer when the socket is down', async () => {
+    const channel = webSocketChannel(pair.server);
+    // The viewer closes, and its end of the connection stays for a while.
+    pair.client.pause();
+    pair.client.close(1000);
+    await expect.poll(() => pair.server.readyState).toBe(pair.server.CLOSING);
+    let settled = false;
+    const writing = channel.write(new Uint8Array(1_000)).finally(() => (settled = true));
+    writing.catch(() => {});
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(settled).toBe(false);
+    pair.client.resume();
+    await expect(writing).rejects.toThrow('the far end has closed');
+    expect(await channel.closed).toBe(undefined);
+  });
+
   it('calls a cut connection connection_lost, and a closed tab an end', async () => {
     const channel = webSocketChannel(pair.server);
     pair.client.terminate();
@@ -81,6 +113,26 @@ describe('connectTcp and connectUnix', () => {
   it('connect to a port', async () => {
     const { port } = await listen({ host: '127.0.0.1', port: 0 });
     const channel = await connectTcp({ host: '127.0.0.1', port });
+    expect(Buffer.from((await channel.read())!).toString()).toBe('hi');
+    await channel.end();
+    expect(await channel.read()).toBe(null);
+    expect(await channel.closed).toBe(undefined);
+  });
+
+  it('leave nothing of connecting behind: the channel outlives its time limit and the abort of its signal', async () => {
+    const { port } = await listen({ host: '127.0.0.1', port: 0 });
+    const before = timers();
+    const controller = new AbortController();
+    const channel = await connectTcp({
+      host: '127.0.0.1',
+      port,
+      signal: controller.signal,
+      timeoutMs: 500,
+    });
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+    expect(timers()).toBeLessThanOrEqual(before);
+    controller.abort(new Error('never mind'));
+    await new Promise((resolve) => setTimeout(resolve, 600));
     expect(Buffer.from((await channel.read())!).toString()).toBe('hi');
     await channel.end();
     expect(await channel.read()).toBe(null);

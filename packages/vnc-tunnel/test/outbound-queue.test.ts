@@ -5,7 +5,7 @@ import { OutboundQueue } from '../src/outbound-queue.js';
 import { Counters } from '../src/stats.js';
 
 const WINDOW = LIMITS.initialWindowBytes;
-const buffers = new FrameBuffers(LIMITS.dataBytes);
+const buffers = new FrameBuffers();
 
 /** The payload sizes of the frames that may be sent now. */
 function send(queue: OutboundQueue): number[] {

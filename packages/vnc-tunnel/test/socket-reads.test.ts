@@ -64,6 +64,15 @@ describe('SocketReads', () => {
     }
   });
 
+  it('hands out bytes of its own whatever their number, read into the buffer that all share', () => {
+    const counts = [1, 16 * 1024 - 1, 16 * 1024, 20_000, 32_768, 32_769, 50_000, FULL - 1, FULL];
+    const got = counts.map((count, i) => ({ count, bytes: read(new SocketReads(), i + 1, count) }));
+    for (const [i, { count, bytes }] of got.entries()) {
+      expect(bytes.length).toBe(count);
+      expect(bytes.every((byte) => byte === i + 1)).toBe(true);
+    }
+  });
+
   it('reads bulk into buffers that came back, and holds none for a socket that waits', () => {
     const reads = new SocketReads();
     const other = new SocketReads();
@@ -92,6 +101,42 @@ describe('a channel of connectTcp', () => {
     await end.end();
     expect(sameBytes(await reading, sent)).toBe(true);
     expect(await joined).toEqual({ aToB: sent.length, bToA: 0 });
+    await release();
+  });
+
+  it('lends its bytes until the write that carries them has settled, however long that takes', async () => {
+    const { channel, far, release } = await dialled();
+    const sent = patternBytes(3_000_000);
+    const held: Uint8Array[] = [];
+    // As a stream out of credit: it looks at the chunk when it may send, and that is later.
+    const outOfCredit: ByteChannel = {
+      read: async () => null,
+      async write(bytes) {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        held.push(bytes.slice());
+      },
+      end: async () => {},
+      abort: () => {},
+      closed: new Promise(() => {}),
+    };
+    far.end(sent);
+    far.resume();
+    expect(await joinChannels(channel, outOfCredit)).toEqual({ aToB: sent.length, bToA: 0 });
+    expect(sameBytes(Buffer.concat(held), sent)).toBe(true);
+    await release();
+  });
+
+  it('reads bytes that stay as they are, whatever is read afterwards', async () => {
+    const { channel, far, release } = await dialled();
+    const sent = patternBytes(3_000_000);
+    far.end(sent);
+    const kept: Uint8Array[] = [];
+    for (let chunk = await channel.read(); chunk; chunk = await channel.read()) {
+      kept.push(chunk);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(sameBytes(Buffer.concat(kept), sent)).toBe(true);
+    channel.abort();
     await release();
   });
 });

@@ -89,6 +89,8 @@ class WebSocketChannel implements ByteChannel {
       // ws forgets its callbacks in some ways of dying, so that close rejects what is left.
       this.#writes.add(reject);
       this.ws.send(bytes, BINARY, (cause) => {
+        // It answers a close: whether that is an end or a failure is known when it has closed, which rejects this.
+        if (cause && this.ws.readyState === this.ws.CLOSING && this.#status === 'open') return;
         this.#writes.delete(reject);
         if (cause) reject(this.#error ?? new TunnelError('connection_lost', cause.message, { cause }));
         else resolve();

@@ -5,11 +5,15 @@ import { TunnelError } from '../errors.js';
 import type { FrameLink, FrameLinkListener } from '../frame-link.js';
 import { asBytes, requireOpened } from './web-socket-message.js';
 
+/** How long the far end may take to answer a close before the socket is cut, in ms; ws itself would wait for 30 s. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
 /**
  * A WebSocket as a tunnel's link: its binary messages are the frames, its text messages are left to others.
  *
- * The socket MUST be open, and stays the caller's, who also sees to `error` events other than through this link. It is
- * never paused: streams are held back by credit alone.
+ * The socket MUST be open, and stays the caller's, who MUST listen for its `error` events: this link does so only while
+ * a tunnel listens to it. It is never paused: streams are held back by credit alone. Where the far end breaks the
+ * protocol the tunnel closes the socket, which is cut if that takes more than 1 s.
  */
 export function webSocketLink(ws: WebSocket): FrameLink {
   requireOpened(ws);
@@ -80,7 +84,11 @@ class WebSocketLink implements FrameLink {
   }
 
   close(code: CloseCode, reason: string): void {
-    this.ws.close(code, closeReason(reason));
+    const { ws } = this;
+    ws.close(code, closeReason(reason));
+    if (ws.readyState === ws.CLOSED) return;
+    const cut = setTimeout(() => ws.terminate(), CLOSE_TIMEOUT_MS);
+    ws.once('close', () => clearTimeout(cut));
   }
 }
 

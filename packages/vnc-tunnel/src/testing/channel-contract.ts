@@ -137,6 +137,23 @@ export function channelContract(runner: TestRunner, subject: ChannelContractSubj
       assert.equal((await a.closed)?.message, 'first');
     });
 
+    it('says that all was consumed once the far end has read it, where it can say so', async () => {
+      const reading = readAll(b);
+      await a.write(patternBytes(100_000));
+      await a.end();
+      await a.delivered?.();
+      assert.equal((await reading).length, 100_000);
+    });
+
+    it('says so no more when it is aborted before', async () => {
+      const { pending } = await writeUntilStalled(a, 64 * 1024, maxBufferedBytes);
+      const reason = new Error('enough');
+      const results = Promise.allSettled([pending, a.end(), a.delivered?.() ?? Promise.reject(reason)]);
+      a.abort(reason);
+      const delivered = (await results)[2];
+      assert.equal(delivered.status === 'rejected' && delivered.reason, reason);
+    });
+
     it('refuses a second read while one is pending', async () => {
       const first = a.read();
       await assert.rejects(a.read(), TypeError);

@@ -18,7 +18,11 @@ export function channelPair(bufferBytes = 64 * 1024): [ByteChannel, ByteChannel]
 
 class MemoryChannel implements ByteChannel {
   peer!: MemoryChannel;
-  readonly #inbound = new InboundQueue(() => this.#onConsumed());
+  readonly #inbound = new InboundQueue((bytes) => this.#onConsumed(bytes));
+  /** Bytes that came in and that the reader has not dealt with. */
+  #unconsumedBytes = 0;
+  /** The peer's `delivered` that wait for them. */
+  #awaitingDelivery: Deferred<void>[] = [];
   readonly #closed = deferred<Error | undefined>();
   /** Writes of the peer that wait for room here. */
   #waiting: Deferred<void>[] = [];
@@ -44,6 +48,7 @@ class MemoryChannel implements ByteChannel {
   async #take(bytes: Uint8Array): Promise<void> {
     // Not `slice`, which is a view where the bytes are a Buffer.
     this.#inbound.push(new Uint8Array(bytes));
+    this.#unconsumedBytes += bytes.length;
     if (this.#inbound.queuedBytes < this.bufferBytes) return;
     const room = deferred<void>();
     this.#waiting.push(room);
@@ -59,6 +64,14 @@ class MemoryChannel implements ByteChannel {
     this.peer.#closeIfFinished();
   }
 
+  async delivered(): Promise<void> {
+    if (this.#error) throw this.#error;
+    if (this.peer.#unconsumedBytes === 0) return;
+    const delivery = deferred<void>();
+    this.peer.#awaitingDelivery.push(delivery);
+    await delivery.promise;
+  }
+
   abort(reason?: Error): void {
     const error = reason ?? new TunnelError('cancelled', 'the channel was aborted here');
     this.#fail(error);
@@ -72,11 +85,15 @@ class MemoryChannel implements ByteChannel {
     const waiting = this.#waiting;
     this.#waiting = [];
     const peerError = new TunnelError('connection_lost', `the far end aborted: ${error.message}`);
-    for (const write of waiting) write.reject(this.peer.#error ?? peerError);
+    for (const write of [...waiting, ...this.#awaitingDelivery.splice(0)])
+      write.reject(this.peer.#error ?? peerError);
     this.#closed.resolve(error);
   }
 
-  #onConsumed(): void {
+  #onConsumed(bytes: number): void {
+    this.#unconsumedBytes -= bytes;
+    if (this.#unconsumedBytes === 0)
+      for (const delivery of this.#awaitingDelivery.splice(0)) delivery.resolve();
     if (this.#inbound.queuedBytes < this.bufferBytes) {
       const waiting = this.#waiting;
       this.#waiting = [];
