@@ -177,8 +177,8 @@ describe('a tunnel through a control plane and an agent', () => {
 
   it('answers an echo beside a saturating stream in a quarter of the time that a naive relay takes', async () => {
     const paths = await Promise.all([start('tunnel'), start('naive')]);
-    const all: number[][] = [[], []];
-    for (let repeat = 0; repeat < 3; repeat++)
+    const all: number[][][] = [[], []];
+    for (let repeat = 0; repeat < 6; repeat++)
       for (const [i, stage] of paths.entries()) {
         const ws = await stage.view('echo');
         await echo(ws, { times: 50 });
@@ -186,12 +186,16 @@ describe('a tunnel through a control plane and an agent', () => {
         const times = await echo(ws, { forMs: 1_200 });
         await bulk.stop();
         await stage.leave(ws);
-        all[i]!.push(...times);
+        all[i]!.push(times);
       }
-    const [ours, naive] = all.map((times) => quantile(times, 0.99)) as [number, number];
+    // Of rounds, and not of all echoes: a round in which each takes long has few of them.
+    const [ours, naive] = all.map((rounds) => median(rounds.map((times) => quantile(times, 0.99)))) as [
+      number,
+      number,
+    ];
     say(
       `64-byte echo beside a saturating stream: p99 ${ms(ours)}, naive relay ${ms(naive)}, ` +
-        `${(ours / naive).toFixed(2)}x (p50 ${all.map((times) => ms(median(times))).join(', ')})`,
+        `${(ours / naive).toFixed(2)}x (p50 ${all.map((rounds) => ms(median(rounds.map(median)))).join(', ')})`,
     );
     expect(ours).toBeLessThanOrEqual(naive / 4);
   });

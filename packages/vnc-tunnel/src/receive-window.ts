@@ -11,8 +11,8 @@ const SMALL_WINDOW_BYTES = 16 * 1024;
 const CREDIT_PART = 1 / 8;
 /** A CREDIT for less is not worth its frame, in bytes... */
 const CREDIT_STEP_BYTES = 64 * 1024;
-/** ...unless it is for this part of the window: a full frame is, in a window that has room for two. */
-const MAX_CREDIT_PART = 7 / 16;
+/** ...unless it is for this part of the window. */
+const MAX_CREDIT_PART = 1 / 2;
 /** A window that is used up within so many round trips is what holds the sender back. */
 const GROW_WITHIN_ROUND_TRIPS = 4;
 /**
