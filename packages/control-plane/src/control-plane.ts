@@ -43,7 +43,7 @@ export interface ControlPlaneOptions {
   viewerWaitMs?: number;
   /**
    * Longest wait of a viewer for the agent of a session that runs, in ms, within `viewerWaitMs`; then it is closed with
-   * 4502. @default 3_000
+   * 4502. @default 5_000
    */
   viewerAgentWaitMs?: number;
   /**

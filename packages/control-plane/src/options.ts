@@ -51,7 +51,7 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
     templates: (given.templates ?? []).map(resolveTemplate),
     vncIdleTimeoutMs: duration('vncIdleTimeoutMs', given.vncIdleTimeoutMs, 300_000, 0),
     viewerWaitMs: duration('viewerWaitMs', given.viewerWaitMs, 20_000, 0),
-    viewerAgentWaitMs: duration('viewerAgentWaitMs', given.viewerAgentWaitMs, 3_000, 0),
+    viewerAgentWaitMs: duration('viewerAgentWaitMs', given.viewerAgentWaitMs, 5_000, 0),
     viewersPerSession: count('viewersPerSession', given.viewersPerSession, 32, 1),
     commandTimeoutMs: duration('commandTimeoutMs', given.commandTimeoutMs, 120_000, 1),
     capacityWaitMs: duration('capacityWaitMs', given.capacityWaitMs, 300_000, 1),

@@ -1,6 +1,6 @@
 /** What {@link Liveness} needs to know. */
 export interface LivenessOptions {
-  /** How long nothing may arrive after the viewer sent input, and again after it asked for an answer, in ms. */
+  /** How long nothing may arrive after the viewer sent input, in ms; {@link PATIENCE} times that once it has asked. */
   readonly silentMs: number;
   /** Asks the far end for something that it has to answer. */
   readonly ask: () => void;
@@ -17,6 +17,9 @@ const INPUT: ReadonlySet<number | undefined> = new Set([
   255, // QEMU extended key event
 ]);
 
+/** How much longer an answer may take than input: a server that is busy answers late, and is not to be dialled anew. */
+const PATIENCE = 3;
+
 /** The slowest way up that is taken for alive, in bytes per ms: a long text to paste delays the answer by that. */
 const SLOWEST_UPLINK = 32;
 
@@ -27,8 +30,8 @@ const LATE_MS = 1_000;
  * Notices that nothing comes through any more, though the socket says nothing of it: a browser cannot send pings, and a
  * path that swallows everything swallows the end of the connection too.
  *
- * States: *quiet*, until the person gives input; *waiting* for anything to arrive, `silentMs` long; then *asked*, as
- * long again; then *over*. Whatever arrives leads back to quiet. Without input nothing is ever sent, so that a desktop
+ * States: *quiet*, until the person gives input; *waiting* for anything to arrive, `silentMs` long; then *asked*, three
+ * times as long, and for as long as what was sent may take; then *over*. Whatever arrives leads back to quiet. Without input nothing is ever sent, so that a desktop
  * that nobody uses stays idle, and a server's idle limit holds.
  */
 export class Liveness {
@@ -36,8 +39,9 @@ export class Liveness {
   #state: 'quiet' | 'waiting' | 'asked' | 'over' = 'quiet';
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dueAt = 0;
-  /** Bytes sent since something arrived last. */
-  #unanswered = 0;
+  /** Bytes that may still be on their way up, on the slowest way there is, and when that was so. */
+  #onTheWay = 0;
+  #countedAt = 0;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
@@ -45,13 +49,12 @@ export class Liveness {
 
   /** To be told of each message that is sent. */
   sent(message: Uint8Array): void {
-    this.#unanswered += message.length;
+    this.#onTheWay = this.#left() + message.length;
     if (INPUT.has(message[0])) this.doubt();
   }
 
   /** To be told whenever anything arrives. */
   arrived(): void {
-    this.#unanswered = 0;
     if (this.#state === 'over' || this.#state === 'quiet') return;
     this.#state = 'quiet';
     clearTimeout(this.#timer);
@@ -75,6 +78,14 @@ export class Liveness {
     this.#timer = setTimeout(() => this.#due(), ms);
   }
 
+  /** What comes down says nothing of what goes up: only time takes away from that. */
+  #left(): number {
+    const now = performance.now();
+    this.#onTheWay = Math.max(0, this.#onTheWay - (now - this.#countedAt) * SLOWEST_UPLINK);
+    this.#countedAt = now;
+    return this.#onTheWay;
+  }
+
   #due(): void {
     const late = performance.now() - this.#dueAt > LATE_MS;
     if (this.#state === 'asked' && !late) {
@@ -84,6 +95,6 @@ export class Liveness {
     }
     this.#state = 'asked';
     this.#options.ask();
-    this.#arm(this.#options.silentMs + this.#unanswered / SLOWEST_UPLINK);
+    this.#arm(this.#options.silentMs * PATIENCE + this.#left() / SLOWEST_UPLINK);
   }
 }

@@ -36,13 +36,13 @@ export interface ViewerOptions {
    * server waits for a desktop before it says what is wrong with it. @default 35000
    */
   readonly connectTimeoutMs?: number;
-  /** Attempts at the first picture before it gives up. @default 3 */
+  /** Attempts at the first picture before it gives up. @default 5 */
   readonly connectAttempts?: number;
   /** Attempts after a loss before it gives up. @default 12 */
   readonly reconnectAttempts?: number;
   /**
    * How long nothing may arrive after the person gave input, in milliseconds. Then the viewer asks the desktop for one
-   * pixel, and when as long again nothing at all comes, the connection is lost. @default 5000
+   * pixel, and when three times as long again nothing at all comes, the connection is lost. @default 5000
    */
   readonly silentMs?: number;
   /** Bounds of the random wait between attempts, in milliseconds; it doubles each time. @default 500 to 8000 */
@@ -118,7 +118,7 @@ export function resolveViewerOptions(options: ViewerOptions): ResolvedViewerOpti
     silentMs: above0('silentMs', options.silentMs, 5_000),
     retry: {
       connectTimeoutMs: above0('connectTimeoutMs', options.connectTimeoutMs, CONNECT_TIMEOUT_MS),
-      connectAttempts: above0('connectAttempts', options.connectAttempts, 3),
+      connectAttempts: above0('connectAttempts', options.connectAttempts, 5),
       reconnectAttempts: above0('reconnectAttempts', options.reconnectAttempts, 12),
       minDelayMs,
       maxDelayMs: Math.max(minDelayMs, above0('backoff.maxMs', options.backoff?.maxMs, 8_000)),

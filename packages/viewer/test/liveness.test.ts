@@ -32,17 +32,19 @@ describe('liveness', () => {
     expect(asked).toBe(0);
     vi.advanceTimersByTime(1);
     expect([asked, silent]).toEqual([1, 0]);
-    vi.advanceTimersByTime(SILENT_MS);
+    vi.advanceTimersByTime(3 * SILENT_MS - 1);
+    expect([asked, silent]).toEqual([1, 0]);
+    vi.advanceTimersByTime(10);
     expect([asked, silent]).toEqual([1, 1]);
   });
 
   it('counts from the first input that nothing answered, not from the last', () => {
-    for (let second = 0; second < 10; second++) {
+    for (let second = 0; second < 19; second++) {
       liveness.sent(KEY);
       vi.advanceTimersByTime(1_000);
     }
     expect(silent).toBe(0);
-    vi.advanceTimersByTime(10);
+    vi.advanceTimersByTime(1_010);
     expect(silent).toBe(1);
   });
 
@@ -85,10 +87,26 @@ describe('liveness', () => {
     const text = new Uint8Array(1024 * 1024);
     text[0] = 6;
     liveness.sent(text);
-    vi.advanceTimersByTime(3 * SILENT_MS);
+    vi.advanceTimersByTime(5 * SILENT_MS);
     expect([asked, silent]).toEqual([1, 0]);
     vi.advanceTimersByTime(text.length / 32);
     expect(silent).toBe(1);
+  });
+
+  it('gives it that time too where something else arrives meanwhile', () => {
+    const text = new Uint8Array(1024 * 1024);
+    text[0] = 6;
+    liveness.sent(text);
+    vi.advanceTimersByTime(400);
+    liveness.arrived();
+    liveness.sent(KEY);
+    vi.advanceTimersByTime(text.length / 32 + 2 * SILENT_MS);
+    expect([asked, silent]).toEqual([1, 0]);
+    liveness.arrived();
+    // By now the text is through.
+    liveness.sent(KEY);
+    vi.advanceTimersByTime(4 * SILENT_MS + 10);
+    expect([asked, silent]).toEqual([2, 1]);
   });
 
   it('asks again after a sleep of the machine, which proves nothing', () => {
@@ -96,10 +114,10 @@ describe('liveness', () => {
     vi.advanceTimersByTime(SILENT_MS);
     // The clock goes on, timers do not: the next one comes late.
     const late = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
-    vi.advanceTimersByTime(SILENT_MS);
+    vi.advanceTimersByTime(3 * SILENT_MS);
     late.mockRestore();
     expect([asked, silent]).toEqual([2, 0]);
-    vi.advanceTimersByTime(SILENT_MS + 60_000);
+    vi.advanceTimersByTime(3 * SILENT_MS + 60_000);
     expect(silent).toBe(1);
   });
 
