@@ -217,6 +217,8 @@ export class AgentLink {
   }
 
   #unreadable(error: unknown): void {
+    // The connection is being closed for that already.
+    if (this.#malformed > MALFORMED_BUDGET) return;
     const code = error instanceof ProtocolError ? error.code : 'malformed_message';
     if (code === 'unknown_message') return;
     const message = error instanceof Error ? error.message : String(error);

@@ -6,6 +6,8 @@ export const BACKLOG = {
   /** UTF-16 code units of their JSON texts: four of the longest. One message is taken alone, however long. */
   chars: 8 * 1024 * 1024,
 } as const;
+/** When so many characters were read in a row, streams and pings have their turn before the next message. */
+const READ_IN_A_ROW = 128 * 1024;
 /**
  * What does not hold up the messages behind it: writing it takes a while, many are written together, and of one command
  * the queue keeps the furthest.
@@ -33,6 +35,7 @@ export class Inbox {
   #status: 'open' | 'overflowed' = 'open';
   #messages = 0;
   #chars = 0;
+  #readInARow = 0;
   #tail: Promise<void> = Promise.resolve();
   readonly #beside = new Set<Promise<void>>();
   readonly #options: InboxOptions;
@@ -65,6 +68,11 @@ export class Inbox {
   /** Resolves when the next message may begin. */
   async #turn(source: string): Promise<void> {
     const { length } = source;
+    if (this.#readInARow >= READ_IN_A_ROW) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#readInARow = 0;
+    }
+    this.#readInARow += length;
     const message = this.#options.read(source);
     const handled = (message ? this.#options.handle(message) : Promise.resolve()).finally(() => {
       this.#messages -= 1;

@@ -25,7 +25,9 @@ function holding() {
     release.shift()?.();
     await settle();
   };
-  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
   return { inbox, events, overflows, next, settle };
 }
 
@@ -96,6 +98,24 @@ describe('an inbox', () => {
     inbox.push(text('status', BACKLOG.chars + 1));
     await settle();
     expect([overflows, events]).toEqual([[], ['read status', 'handle status']]);
+  });
+
+  it('lets the event loop have its turn between long messages', async () => {
+    const { inbox, events, settle } = holding();
+    for (let i = 0; i < 3; i++) inbox.push(text('unreadable', 1_000_000));
+    inbox.push('ack');
+    let turns = 0;
+    const turn = (): void => {
+      events.push('turn');
+      if (++turns < 10) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await settle();
+    await settle();
+    const rest = events.join(' ').replace(/( turn)+/g, ' turn');
+    expect(rest).toMatch(
+      /^read unreadable turn read unreadable turn read unreadable turn read ack handle ack/,
+    );
   });
 
   it('takes no more messages than its bound', async () => {

@@ -54,6 +54,8 @@ interface Side {
 interface Copy {
   /** Nothing more is read from its source. */
   finished: boolean;
+  /** So is what was written to its target. */
+  settled: boolean;
   /** Bytes that its target took. */
   total: number;
   /** Settles when its target has ended too, or either has failed. Never rejects. */
@@ -94,7 +96,7 @@ class Join {
   }
 
   #copy(from: Side, to: Side): Copy {
-    const state = { finished: false, total: 0 };
+    const state = { finished: false, settled: false, total: 0 };
     const run = async (): Promise<void> => {
       try {
         for (let chunk = await next(from.channel); chunk; chunk = await next(from.channel))
@@ -105,6 +107,7 @@ class Join {
         this.#fail(cause);
       }
       state.finished = true;
+      state.settled = true;
     };
     return Object.assign(state, { over: run() });
   }
@@ -114,7 +117,7 @@ class Join {
       const failure = await side.channel.closed;
       if (failure) return this.#fail(failure);
       side.left = true;
-      if (!back.finished) await this.#linger(away, other, back);
+      if (!back.finished || !away.settled) await this.#linger(away, other, back);
     } catch (cause) {
       this.options.onError(cause, 'closed');
       this.#fail(cause);
@@ -128,14 +131,14 @@ class Join {
     const isTold = channel.delivered !== undefined;
     const delivered = away.over.then(() => channel.delivered?.() ?? back.over);
     if (await this.#settles(delivered, lingerMs)) await this.#settles(back.over, farewellMs);
-    else if (isTold || !away.finished) {
+    else if (isTold || !away.settled) {
       const late = `lingerMs: the last bytes of a channel that has closed were not consumed within ${lingerMs} ms`;
       return this.#fail(new TunnelError('timeout', late));
     }
     if (!back.finished) this.#abort(other, this.#left);
   }
 
-  /** @returns whether it came to an end in time; so does a failure of the join */
+  /** @returns whether it came to an end in time; so does the join as a whole */
   async #settles(step: Promise<unknown>, ms: number): Promise<boolean> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<boolean>((resolve) => {
@@ -143,7 +146,7 @@ class Join {
     });
     const done = (): boolean => true;
     // Why it fails, its channel says.
-    const inTime = await Promise.race([step.then(done, done), this.#failed.promise.then(done), late]);
+    const inTime = await Promise.race([step.then(done, done), this.over.then(done), late]);
     clearTimeout(timer);
     return inTime;
   }

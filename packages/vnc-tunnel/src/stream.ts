@@ -249,6 +249,11 @@ export class TunnelStream implements ByteChannel, Sender {
 
   #closeIfFinished(): void {
     if (this.#status !== 'open' || !this.#inbound.finished || !this.#outbound.finished) return;
+    // The far end may wait to hear of it, and what is due is not sent for a stream that is over.
+    if (this.#told < this.#received) {
+      this.#window.consumed(this.#received - this.#consumed);
+      this.#scheduler.control(this.creditFrame());
+    }
     this.#release(undefined);
   }
 

@@ -153,6 +153,14 @@ describe('a join whose one channel has closed both directions in order', () => {
     }
   });
 
+  it('reports a last write that does not come to its end, though the other direction is over', async () => {
+    const [silent] = channelPair();
+    const b = altered(silent, { read: async () => null, write: () => new Promise(() => {}) });
+    const joined = await joinChannels(departed([new Uint8Array(9)]), b, { lingerMs: 20 });
+    expect(joined.error).toMatchObject({ code: 'timeout' });
+    expect((await silent.closed)?.message).toContain('lingerMs');
+  });
+
   it('does not keep a channel that cannot tell what was consumed, and does not end, for longer than lingerMs', async () => {
     const [silent, far] = channelPair();
     const { delivered: _, ...b } = altered(silent, {});
@@ -253,6 +261,24 @@ describe('a join with a channel that breaks its contract', () => {
 });
 
 describe('a stream that has ended its direction', () => {
+  it('is delivered also where the far end had ended its own before, and this end reads nothing', async () => {
+    const links = linkPair();
+    const near = createTunnel({ link: links.a });
+    const [dialled, target] = channelPair();
+    await target.write(new Uint8Array(10));
+    await target.end();
+    const far = createTunnel({ link: links.b, onOpen: async () => dialled });
+    const stream = await near.open(openRequest());
+    // All at once, so that the far end has heard of the end when it hands out the last chunk.
+    links.hold(true);
+    for (let chunk = 0; chunk < 3; chunk++) await stream.write(new Uint8Array(5_000));
+    await stream.end();
+    links.hold(false);
+    expect(await readAll(target)).toHaveLength(15_000);
+    await stream.delivered!();
+    await Promise.all([near.close(), far.close()]);
+  });
+
   it('is delivered when the far end has dealt with the last byte, and not when that was sent', async () => {
     const links = linkPair();
     const near = createTunnel({ link: links.a });

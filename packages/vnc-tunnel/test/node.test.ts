@@ -83,6 +83,16 @@ describe('webSocketChannel', () => {
     expect(await channel.closed).toBe(undefined);
   });
 
+  it('cuts the socket of a viewer that has said its close and does not go, once something is to be written', async () => {
+    const channel = webSocketChannel(pair.server, { abortTimeoutMs: 20 });
+    pair.client.pause();
+    pair.client.close(1000);
+    await expect.poll(() => pair.server.readyState).toBe(pair.server.CLOSING);
+    await expect(channel.write(new Uint8Array(1_000))).rejects.toThrow('the far end has closed');
+    expect(await channel.closed).toBe(undefined);
+    pair.client.terminate();
+  });
+
   it('calls a cut connection connection_lost, and a closed tab an end', async () => {
     const channel = webSocketChannel(pair.server);
     pair.client.terminate();

@@ -90,7 +90,8 @@ class WebSocketChannel implements ByteChannel {
       this.#writes.add(reject);
       this.ws.send(bytes, BINARY, (cause) => {
         // It answers a close: whether that is an end or a failure is known when it has closed, which rejects this.
-        if (cause && this.ws.readyState === this.ws.CLOSING && this.#status === 'open') return;
+        if (cause && this.ws.readyState === this.ws.CLOSING && this.#status === 'open')
+          return this.#cutSoon();
         this.#writes.delete(reject);
         if (cause) reject(this.#error ?? new TunnelError('connection_lost', cause.message, { cause }));
         else resolve();
@@ -129,7 +130,12 @@ class WebSocketChannel implements ByteChannel {
     this.ws.close(code, closeReason(text));
     // The far end's answer is behind what it sent before: let it through, the queue drops it.
     this.ws.resume();
-    this.#cutTimer = setTimeout(() => this.ws.terminate(), this.options.abortTimeoutMs);
+    this.#cutSoon();
+  }
+
+  /** Nothing more is to come of the socket but its end, which the far end may leave out. */
+  #cutSoon(): void {
+    this.#cutTimer ??= setTimeout(() => this.ws.terminate(), this.options.abortTimeoutMs);
   }
 
   #settle(error: Error): void {

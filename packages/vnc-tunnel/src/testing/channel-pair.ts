@@ -66,7 +66,7 @@ class MemoryChannel implements ByteChannel {
 
   async delivered(): Promise<void> {
     if (this.#error) throw this.#error;
-    if (this.peer.#unconsumedBytes === 0) return;
+    if (this.peer.#unconsumedBytes === 0 || this.#isOver) return;
     const delivery = deferred<void>();
     this.peer.#awaitingDelivery.push(delivery);
     await delivery.promise;
@@ -103,6 +103,13 @@ class MemoryChannel implements ByteChannel {
   }
 
   #closeIfFinished(): void {
-    if (!this.#error && this.#ended && this.#inbound.finished) this.#closed.resolve(undefined);
+    if (this.#error || !this.#isOver) return;
+    for (const delivery of this.#awaitingDelivery.splice(0)) delivery.resolve();
+    this.#closed.resolve(undefined);
+  }
+
+  /** Both directions are. */
+  get #isOver(): boolean {
+    return this.#ended && this.#inbound.finished;
   }
 }
