@@ -31,8 +31,8 @@ const LATE_MS = 1_000;
  * path that swallows everything swallows the end of the connection too.
  *
  * States: *quiet*, until the person gives input; *waiting* for anything to arrive, `silentMs` long; then *asked*, three
- * times as long, and for as long as what was sent may take; then *over*. Whatever arrives leads back to quiet. Without input nothing is ever sent, so that a desktop
- * that nobody uses stays idle, and a server's idle limit holds.
+ * times as long, and for as long as what was sent may take; then *over*. Whatever arrives leads back to quiet. Without
+ * input nothing is ever sent, so that a desktop that nobody uses stays idle, and a server's idle limit holds.
  */
 export class Liveness {
   readonly #options: LivenessOptions;

@@ -13,8 +13,9 @@ const BLOCK_BYTES = 8 * 1024;
  * Bytes that have arrived and wait to be read: the reading half of every channel here.
  *
  * It bounds nothing by itself, but it keeps at most twice its bytes alive; the chunk that the reader has is the reader's,
- * and is handed on as it came where the reader was waiting. Its owner stops the source by `queuedBytes`, and starts it again, or grants credit,
- * when told by `onConsumed` that the reader has dealt with a chunk: at the next `read`, as ByteChannel demands.
+ * and is handed on as it came where the reader was waiting. Its owner stops the source by `queuedBytes`, and starts it
+ * again, or grants credit, when told by `onConsumed` that the reader has dealt with a chunk: at the next `read`, as
+ * ByteChannel demands.
  *
  * States: `open` → `ended` (the far end's END: what is queued can still be read, then `null`) or `failed` (what is
  * queued is dropped, every read rejects). `ended` may become `failed`; `failed` is final.

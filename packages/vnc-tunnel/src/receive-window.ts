@@ -102,6 +102,16 @@ export class ReceiveWindow {
     return this.#limit;
   }
 
+  /** What the reader has dealt with, in bytes from the start. */
+  get consumedBytes(): number {
+    return this.#consumed;
+  }
+
+  /** What the far end was told of it last. */
+  get announcedBytes(): number {
+    return this.#announced;
+  }
+
   /** `limit - consumed`: what the far end may still cause to be held here, in bytes. */
   get grantedBytes(): number {
     return this.#limit - this.#consumed;

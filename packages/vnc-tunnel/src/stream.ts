@@ -44,9 +44,6 @@ export class TunnelStream implements ByteChannel, Sender {
   readonly #accepted = deferred<void>();
   readonly #closed = deferred<Error | undefined>();
   #received = 0;
-  #consumed = 0;
-  /** What the far end was last told of `#consumed`. */
-  #told = 0;
   #endReceived = false;
   #delivered: Deferred<void> | undefined;
 
@@ -152,7 +149,6 @@ export class TunnelStream implements ByteChannel, Sender {
   }
 
   creditFrame(): Uint8Array {
-    this.#told = this.#consumed;
     return encodeFrame({ kind: 'credit', streamId: this.id, ...this.#window.announce() });
   }
 
@@ -231,7 +227,6 @@ export class TunnelStream implements ByteChannel, Sender {
   // ---- consuming and closing
 
   #onConsumed(bytes: number): void {
-    this.#consumed += bytes;
     if (this.#window.consumed(bytes) && this.#status === 'open') this.#scheduler.credit(this);
     this.#tellLast();
     this.#closeIfFinished();
@@ -239,7 +234,8 @@ export class TunnelStream implements ByteChannel, Sender {
 
   /** The far end waits to hear that all of its direction was consumed before it drops the other one. */
   #tellLast(): void {
-    const isDue = this.#endReceived && this.#consumed === this.#received && this.#told < this.#consumed;
+    const { consumedBytes, announcedBytes } = this.#window;
+    const isDue = this.#endReceived && consumedBytes === this.#received && announcedBytes < consumedBytes;
     if (isDue && this.#status === 'open') this.#scheduler.credit(this);
   }
 
@@ -250,8 +246,8 @@ export class TunnelStream implements ByteChannel, Sender {
   #closeIfFinished(): void {
     if (this.#status !== 'open' || !this.#inbound.finished || !this.#outbound.finished) return;
     // The far end may wait to hear of it, and what is due is not sent for a stream that is over.
-    if (this.#told < this.#received) {
-      this.#window.consumed(this.#received - this.#consumed);
+    if (this.#window.announcedBytes < this.#received) {
+      this.#window.consumed(this.#received - this.#window.consumedBytes);
       this.#scheduler.control(this.creditFrame());
     }
     this.#release(undefined);
