@@ -10,6 +10,20 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
     switch (event.type) {
       case 'migrated':
         return log.info(`Database migrated: ${event.versions.join(', ')}`);
+      case 'pod_name_awaited':
+        return log.warn(
+          `POD_NAME ${event.podName} belongs to a replica that started at ${event.startedAt.toISOString()} and reported ` +
+            `${(event.silentMs / 1000).toFixed(1)} s ago (boot ${event.bootId}); waiting up to ${event.limitMs / 1000} s for it to end`,
+        );
+      case 'connections_forgotten':
+        return log.warn(
+          `[AgentHub] Forgot ${event.count} agent connections of replica ${event.podName ?? '(no name)'} ` +
+            `(boot ${event.bootId ?? 'unknown'}), which does not run any more`,
+        );
+      case 'connections_restored':
+        return log.warn(
+          `[AgentHub] Restored ${event.agentIds.length} agents that are connected here and counted as offline: ${shortList(event.agentIds)}`,
+        );
       case 'agent_registered':
         return log.info(
           `[AgentHub] Agent registered: ${event.agentId} (platform: ${event.platform}, region: ${event.region ?? 'none'})`,
@@ -71,3 +85,9 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
     }
   };
 }
+
+/** Most agents that one line names. */
+const SHOWN = 10;
+
+const shortList = (ids: readonly string[]): string =>
+  ids.length > SHOWN ? `${ids.slice(0, SHOWN).join(', ')} and ${ids.length - SHOWN} more` : ids.join(', ');

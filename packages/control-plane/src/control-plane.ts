@@ -22,8 +22,26 @@ export type HubTiming = Pick<
 export interface ControlPlaneOptions {
   /** From `/pglite` or `/pg`. It stays the caller's: dispose it after the control plane. */
   database: Database;
-  /** Name of this replica: 1 to 253 characters. It must be the same after a restart, and no other replica may have it. */
+  /**
+   * Name of this replica: 1 to 253 characters. It must be the same after a restart, and no other replica may have it: a
+   * start whose name another replica has waits for `replicaTimeoutMs` at most, then it is refused (`pod_name_in_use`),
+   * or goes on where that replica has ended.
+   */
   podName: string;
+  /**
+   * A replica that has not reported to the database for this long is dead, in ms, from 300: its agents' connections
+   * count as gone. Replicas report three times within it. It must be the same in every replica.
+   *
+   * @default 9_000
+   */
+  replicaTimeoutMs?: number;
+  /**
+   * Whether no other process can have the database open, as with PGlite in a folder that is locked: then nothing is
+   * waited for at the start. @default false
+   */
+  soleReplica?: boolean;
+  /** Gives up the start. Without effect once `createControlPlane` has resolved. */
+  signal?: AbortSignal;
   /** Signs access tokens: at least 32 characters, the same in every replica. */
   jwtSecret: string;
   /** Keys the hashes of agent keys. Changing it makes every agent key invalid. @default derived from jwtSecret */

@@ -20,9 +20,11 @@ import type { Services } from './http/services.js';
 import { Upgrades } from './http/upgrades.js';
 import { ViewerEndpoint } from './http/viewer-endpoint.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
+import { Replica } from './replica.js';
 import { DatabaseError } from './stores/database-error.js';
 import { extendDeadlines } from './stores/command-queue.js';
 import { migrate } from './stores/migrate.js';
+import { replicaTiming, type ReplicaTiming } from './stores/replicas.js';
 import { deleteOld } from './stores/retention.js';
 import { createStores, type Stores } from './stores/stores.js';
 
@@ -33,9 +35,10 @@ const READY_MS = 2_000;
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 30_000;
 
 /**
- * Migrates the database, writes the templates, starts the hub.
+ * Migrates the database, takes the pod name, writes the templates, starts the hub.
  *
- * @throws ControlPlaneError `invalid_option`; DatabaseError when the database cannot be migrated
+ * @throws ControlPlaneError `invalid_option`, `pod_name_in_use`; DatabaseError when the database cannot be migrated; the
+ *   signal's reason
  */
 export async function createControlPlane(given: ControlPlaneOptions): Promise<ControlPlane> {
   const options = resolveOptions(given);
@@ -47,23 +50,34 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     waits.changed(sessionId);
     placer?.kick();
   };
+  const timing = replicaTiming(options.replicaTimeoutMs);
   const stores = createStores({
     database,
     podName,
+    replicaTiming: timing,
     commandTimeoutMs: options.commandTimeoutMs,
     staleAfterMs: STALE_FACTOR * (options.hub.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS),
     heldAgents: () => new Set(hub?.agents().map(({ agentId }) => agentId)),
     onSessionChanged: changed,
+    onRestored: (agentIds) => {
+      onEvent({ type: 'connections_restored', agentIds });
+      placer?.kick();
+    },
     onError,
   });
-  await prepare(options, stores);
+  const replica = await prepare(options, stores, timing);
 
   const wakeups: Wakeups = {
     sessionChanged: changed,
     commandsWaiting: (agentId) => hub?.wake(agentId),
   };
   const reconciler = new Reconciler({ sessions: stores.sessions, wakeups, onEvent });
-  hub = startHub(options, stores, reconciler, () => placer?.kick());
+  try {
+    hub = startHub(options, stores, reconciler, () => placer?.kick());
+  } catch (error) {
+    await replica[Symbol.asyncDispose]();
+    throw error;
+  }
   placer = new Placer({ sessions: stores.sessions, wakeups, onEvent, onError });
 
   const services = createServices(options, stores, wakeups);
@@ -84,6 +98,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
       stores.tickets.deleteExpired,
       stores.logins.deleteExpired,
       stores.agents.copyHeartbeats,
+      () => replica.reapUnknown(),
       async () => void (await deleteOld(database, options.retention)),
     ],
     onError,
@@ -96,6 +111,8 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     await viewers.close();
     await running[Symbol.asyncDispose]();
     await stopHousekeeping();
+    await stores.ownership.close();
+    await replica[Symbol.asyncDispose]();
   };
   return {
     router: apiRouter(services),
@@ -111,12 +128,27 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
   };
 }
 
-async function prepare(options: ResolvedOptions, stores: Stores): Promise<void> {
+/** Migrates, takes the pod name, and only then changes what other replicas use. */
+async function prepare(options: ResolvedOptions, stores: Stores, timing: ReplicaTiming): Promise<Replica> {
   const versions = await migrate(options.database);
   if (versions.length > 0) options.onEvent({ type: 'migrated', versions });
-  if (options.templates.length > 0) await stores.templates.put(options.templates);
-  await stores.agents.forgetConnections(options.podName);
-  await extendDeadlines(options.database, Date.now() + options.commandTimeoutMs);
+  const replica = await Replica.start({
+    store: stores.replicas,
+    podName: options.podName,
+    timing,
+    sole: options.soleReplica,
+    signal: options.signal,
+    onEvent: options.onEvent,
+    onError: options.onError,
+  });
+  try {
+    if (options.templates.length > 0) await stores.templates.put(options.templates);
+    await extendDeadlines(options.database, Date.now() + options.commandTimeoutMs);
+  } catch (error) {
+    await replica[Symbol.asyncDispose]();
+    throw error;
+  }
+  return replica;
 }
 
 function startHub(

@@ -1,6 +1,29 @@
 /** What the control plane tells whoever runs it, for logs and counters. Nothing in it is secret. */
 export type ControlPlaneEvent =
   | { readonly type: 'migrated'; readonly versions: readonly string[] }
+  | {
+      /** The start waits until it is certain whether the replica that has its pod name runs, for `limitMs` at most. */
+      readonly type: 'pod_name_awaited';
+      readonly podName: string;
+      readonly bootId: string;
+      readonly startedAt: Date;
+      readonly silentMs: number;
+      readonly limitMs: number;
+    }
+  | {
+      /** Connections of agents count as gone, because the replica that held them does not run any more. */
+      readonly type: 'connections_forgotten';
+      /** `null` where none was written. */
+      readonly podName: string | null;
+      /** `undefined`: of a version that writes none; those are judged by their agents' heartbeats. */
+      readonly bootId: string | undefined;
+      readonly count: number;
+    }
+  | {
+      /** Agents that are connected here had rows that said otherwise. A heartbeat of each has put that right. */
+      readonly type: 'connections_restored';
+      readonly agentIds: readonly string[];
+    }
   | { readonly type: 'agent_online'; readonly agentId: string; readonly epoch: number }
   | {
       readonly type: 'agent_offline';

@@ -5,9 +5,12 @@ import { ControlPlaneError } from './errors.js';
 import type { ControlPlaneEvent } from './events.js';
 import { isWebOrigin } from './http/origin.js';
 import type { Retention } from './stores/retention.js';
+import { DEAD_MS } from './stores/replicas.js';
 
-export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 'backend'> {
+export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 'backend' | 'signal'> {
   readonly podName: string;
+  readonly replicaTimeoutMs: number;
+  readonly soleReplica: boolean;
   readonly jwtSecret: string;
   readonly agentKeySecret: string;
   readonly templates: readonly Template[];
@@ -28,6 +31,8 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
 
 const SECRET_CHARS = 32;
 const POD_NAME_CHARS = 253;
+/** Shorter ones would take a busy replica for a dead one. */
+const SHORTEST_DEAD_MS = 300;
 /** What a Node timer can hold. */
 const LONGEST_MS = 2_147_483_647;
 
@@ -46,6 +51,9 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
   return {
     database,
     podName,
+    replicaTimeoutMs: duration('replicaTimeoutMs', given.replicaTimeoutMs, DEAD_MS, SHORTEST_DEAD_MS),
+    soleReplica: given.soleReplica ?? false,
+    ...(given.signal && { signal: given.signal }),
     jwtSecret: secret('jwtSecret', jwtSecret),
     agentKeySecret: agentKeySecret === undefined ? jwtSecret : secret('agentKeySecret', agentKeySecret),
     templates: (given.templates ?? []).map(resolveTemplate),

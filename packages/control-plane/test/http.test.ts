@@ -58,7 +58,7 @@ describe('health', () => {
       throw new DatabaseError('unavailable', 'connect ECONNREFUSED');
     };
     const broken: Database = { ...bound(database) };
-    await using other = await startServer(broken, { reset: false });
+    await using other = await startServer(broken, { reset: false, podName: 'pod-b' });
     broken.query = away;
     broken.transaction = away;
     const client = new TestClient(other.url);
@@ -516,7 +516,7 @@ describe('a control plane', () => {
   });
 
   it('works under a path of the host application', async () => {
-    await using mounted = await startServer(database, { mount: '/vdi' });
+    await using mounted = await startServer(database, { mount: '/vdi', podName: 'pod-c' });
     const client = await setUpAdmin(mounted);
     const key = await mounted.controlPlane.agents.issueKey('desk-1');
     await fakeAgent({ url: mounted.wsUrl, agentId: 'desk-1', key });

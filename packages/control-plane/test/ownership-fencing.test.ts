@@ -83,7 +83,7 @@ class Schedule {
   newest: Connection | undefined;
   dropped = 0;
   readonly #replicas: readonly AgentOwnership[] = ['pod-a', 'pod-b'].map((podName) =>
-    sqlAgentOwnership({ database, podName }),
+    sqlAgentOwnership({ database, boot: { bootId: randomUUID(), podName } }),
   );
   readonly #queues: readonly CommandQueue[] = [0, 1].map(() =>
     sqlCommandQueue({ database, maxAttempts: 1_000 }),

@@ -66,12 +66,13 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
       const { agentId, epoch } = link;
       const current = links.get(agentId) === link;
       if (current) links.delete(agentId);
-      try {
-        await options.ownership.release(agentId, link.connectionId, epoch);
-        await options.backend.withdraw(agentId, epoch);
-      } catch (error) {
-        options.onError(error, `releasing agent ${agentId}`);
-      }
+      // Each for itself: the ownership repeats a release that failed, and does not withdraw the agent.
+      await options.ownership
+        .release(agentId, link.connectionId, epoch)
+        .catch((error: unknown) => options.onError(error, `releasing agent ${agentId}`));
+      await options.backend
+        .withdraw(agentId, epoch)
+        .catch((error: unknown) => options.onError(error, `withdrawing agent ${agentId}`));
       if (current) await lane.emit({ type: 'agent_offline', agentId, epoch, reason });
     },
     isCurrent: (link) => links.get(link.agentId) === link,

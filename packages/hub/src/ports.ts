@@ -37,7 +37,11 @@ export type Claim =
  */
 export interface AgentOwnership {
   claim(request: ClaimRequest): Promise<Claim>;
-  /** The connection is gone: the agent is offline, unless a newer connection has claimed it. */
+  /**
+   * The connection is gone: the agent is offline, unless a newer connection has claimed it. Its epoch is closed: a report
+   * of it that comes later MUST NOT bring the agent back. A release that rejects is repeated by the implementation until
+   * it is written, the agent is claimed again, or the implementation is closed.
+   */
   release(agentId: string, connectionId: string, epoch: number): Promise<void>;
   /**
    * The agent was heard of. Cheap. A change of status is written before this resolves; the rest MAY be kept in memory

@@ -6,14 +6,17 @@ import {
 } from '@streamspace/hub';
 import { capacityToJson } from './capacity.js';
 import type { Database } from './database.js';
+import { isDatabaseError, type DatabaseErrorCode } from './database-error.js';
 import { Heartbeats } from './heartbeats.js';
+import { Releases } from './releases.js';
+import type { Boot } from './replicas.js';
 import { retryConflicts } from './retry.js';
 import { toJsonText } from './storable.js';
 
 export interface SqlOwnershipOptions {
   database: Database;
   /** The replica that the claims are for. */
-  podName: string;
+  boot: Boot;
   /** An agent that was not heard of for this long counts as offline, in ms. @default 60_000 */
   staleAfterMs?: number;
   /**
@@ -21,11 +24,22 @@ export interface SqlOwnershipOptions {
    * and go if it were not well below `staleAfterMs`. @default the lesser of 5_000 and a quarter of `staleAfterMs`
    */
   heartbeatFlushMs?: number;
-  /** Reports could not be written; they are kept and written later. */
+  /** These agents' rows said that they were not connected here, and were put right by a heartbeat. */
+  onRestored?: (agentIds: readonly string[]) => void;
+  /** Reports or releases could not be written; they are kept and written later. */
   onError?: (error: unknown, where: string) => void;
 }
 
+/** Ownership with timers, which end when it is closed. */
+export interface SqlAgentOwnership extends AgentOwnership {
+  /** Writes nothing more. Call it after `flush`. */
+  close(): Promise<void>;
+}
+
 const FLUSH_MS = 5_000;
+
+/** Errors after which a statement may have taken effect. */
+const UNKNOWN_OUTCOME: ReadonlySet<DatabaseErrorCode> = new Set(['unavailable', 'timeout', 'internal']);
 
 /** Whether `agents` row `a` is held by a connection of another instance than `$3`. */
 const TAKEOVER = 'a.websocket_conn_id is not null and a.instance_id is distinct from $3';
@@ -42,7 +56,7 @@ const CLAIM = `
        set epoch = greatest(a.epoch + 1, floor(extract(epoch from clock_timestamp()) * 1000)::bigint),
            taken_over_before = case when ${TAKEOVER} then a.taken_over_at else a.taken_over_before end,
            taken_over_at = case when ${TAKEOVER} then now() else a.taken_over_at end,
-           websocket_conn_id = $2, pod_name = $4, status = 'online',
+           websocket_conn_id = $2, pod_name = $4, boot_id = $9::uuid, boot_conn_id = $2, status = 'online',
            platform = $5, region = coalesce($6, a.region), capacity = a.capacity || $7::jsonb,
            leader_token = greatest(a.leader_token, coalesce($8::bigint, 0)),
            instance_id = $3, updated_at = now()
@@ -59,45 +73,58 @@ const CLAIM = `
   select epoch from claimed`;
 
 /** Ownership of agents in the database. The epoch is the fence: it only grows, also over a restored backup. */
-export function sqlAgentOwnership(options: SqlOwnershipOptions): AgentOwnership {
-  const { database, podName } = options;
+export function sqlAgentOwnership(options: SqlOwnershipOptions): SqlAgentOwnership {
+  const { database, boot } = options;
   const flushMs = options.heartbeatFlushMs ?? Math.min(FLUSH_MS, (options.staleAfterMs ?? Infinity) / 4);
   const heartbeats = new Heartbeats({ ...options, flushMs });
+  const releases = new Releases(options);
   return {
     async claim(request) {
       const { agentId, connectionId, instanceId, platform, region, capacity, fencingToken } = request;
-      const { rows } = await retryConflicts(() =>
-        database.query<{ epoch: number }>(CLAIM, [
-          agentId,
-          connectionId,
-          instanceId,
-          podName,
-          platform,
-          region ?? null,
-          toJsonText(capacityToJson(capacity)),
-          fencingToken ?? null,
-        ]),
-      );
-      const epoch = rows[0]?.epoch;
+      await releases.settle(agentId);
+      let epoch: number | undefined;
+      try {
+        const { rows } = await retryConflicts(() =>
+          database.query<{ epoch: number }>(CLAIM, [
+            agentId,
+            connectionId,
+            instanceId,
+            boot.podName,
+            platform,
+            region ?? null,
+            toJsonText(capacityToJson(capacity)),
+            fencingToken ?? null,
+            boot.bootId,
+          ]),
+        );
+        epoch = rows[0]?.epoch;
+      } catch (error) {
+        // It may have taken effect, and the caller ends the connection.
+        if (isDatabaseError(error) && UNKNOWN_OUTCOME.has(error.code))
+          releases.claimFailed(agentId, connectionId);
+        throw error;
+      }
       if (epoch === undefined) return refusalOf(database, request);
-      heartbeats.claimed(agentId, epoch);
+      releases.claimed(agentId);
+      heartbeats.claimed(agentId, epoch, connectionId);
       return { ok: true, epoch };
     },
 
     async release(agentId, connectionId, epoch) {
       heartbeats.released(agentId, epoch);
-      await retryConflicts(() =>
-        database.query(
-          `update agents set status = 'offline', websocket_conn_id = null, pod_name = null, updated_at = now()
-            where agent_id = $1 and websocket_conn_id = $2 and epoch = $3`,
-          [agentId, connectionId, epoch],
-        ),
-      );
+      await releases.release(agentId, connectionId, epoch);
     },
 
     heard: (agentId, epoch, report) => heartbeats.heard(agentId, epoch, report),
     onSuperseded: (listener) => heartbeats.onSuperseded(listener),
-    flush: () => heartbeats.flush(),
+    async flush() {
+      await heartbeats.flush();
+      await releases.flush();
+    },
+    async close() {
+      heartbeats.close();
+      await releases.close();
+    },
   };
 }
 

@@ -32,16 +32,14 @@ export interface AgentsStore extends AgentKeyStore {
   list(): Promise<Agent[]>;
   /** `undefined` when the agent was never added. */
   register(registration: Registration): Promise<RegisteredAgent | undefined>;
-  /** Connections that this replica held before it was started anew are gone. */
-  forgetConnections(podName: string): Promise<void>;
   /** Brings up to date what `agents` has of heartbeats, for programs that look for it there. */
   copyHeartbeats(): Promise<void>;
 }
 
 /** How agents are judged. */
 export interface AgentsView {
-  /** The replica that judges. */
-  readonly podName: string;
+  /** The start of the replica that judges. @default none: no agent's connection is its own */
+  readonly bootId?: string;
   /** An agent that was not heard of for this long counts as offline, in ms. */
   readonly staleAfterMs: number;
   /**
@@ -62,7 +60,7 @@ interface AgentRow extends Row {
   is_connected: boolean;
   is_fresh: boolean;
   reported: 'online' | 'draining';
-  pod_name: string | null;
+  boot_id: string | null;
   capacity: Partial<CapacityJson>;
   sessions: number;
   last_heartbeat: Date | null;
@@ -81,7 +79,7 @@ const IS_ISOLATED = `coalesce(a.metadata -> 'isolated' = 'true'::jsonb, false)`;
 
 /** Agents with how full they are; `$1` is how old a heartbeat may be, in ms, by the database's clock. */
 const AGENTS = `
-  select a.agent_id, a.platform, a.region, a.capacity, a.pod_name, h.last_heartbeat, a.metadata -> 'labels' as labels,
+  select a.agent_id, a.platform, a.region, a.capacity, a.boot_id, h.last_heartbeat, a.metadata -> 'labels' as labels,
          ${IS_ISOLATED} as is_isolated, a.status = 'online' as is_connected,
          coalesce(h.last_heartbeat > now() - $1 * interval '1 millisecond', false) as is_fresh,
          coalesce(h.status, 'online') as reported,
@@ -97,8 +95,8 @@ function labelsOf(given: unknown): Record<string, string> {
   );
 }
 
-function toAgent(row: AgentRow, podName: string, held: ReadonlySet<string> | undefined): Agent {
-  const isHeld = row.pod_name === podName && held?.has(row.agent_id) === true;
+function toAgent(row: AgentRow, { bootId }: AgentsView, held: ReadonlySet<string> | undefined): Agent {
+  const isHeld = bootId !== undefined && row.boot_id === bootId && held?.has(row.agent_id) === true;
   const { max_sessions: maxSessions } = row.capacity;
   return {
     agentId: row.agent_id,
@@ -117,7 +115,7 @@ function toAgent(row: AgentRow, podName: string, held: ReadonlySet<string> | und
 export async function readAgents(on: Queryable, view: AgentsView): Promise<Agent[]> {
   const { rows } = await on.query<AgentRow>(`${AGENTS} order by a.agent_id`, [view.staleAfterMs]);
   const held = view.heldAgents?.();
-  return rows.map((row) => toAgent(row, view.podName, held));
+  return rows.map((row) => toAgent(row, view, held));
 }
 
 /** How many agents {@link bestAgents} names. */
@@ -136,7 +134,7 @@ export async function bestAgents(tx: Queryable, wanted: Placement, view: AgentsV
                                      then (a.capacity ->> 'max_sessions')::float8 else 0 end as most
          from agents a left join agent_heartbeats h on h.agent_id = a.id
         where a.status = 'online' and coalesce(h.status, 'online') = 'online'
-          and (a.pod_name = $2 or h.last_heartbeat > now() - $1 * interval '1 millisecond')
+          and (a.boot_id = $2::uuid or h.last_heartbeat > now() - $1 * interval '1 millisecond')
           and ($3::text is null or a.platform = $3) and ($4::text is null or a.region = $4)
           and coalesce(a.metadata -> 'labels', '{}') @> $5::jsonb
           and ($6::boolean or ${IS_ISOLATED})
@@ -148,7 +146,7 @@ export async function bestAgents(tx: Queryable, wanted: Placement, view: AgentsV
       order by sessions / case when most = 0 then 10000 else most end, agent_id limit ${BEST}`,
     [
       view.staleAfterMs,
-      view.podName,
+      view.bootId ?? null,
       wanted.platform ?? null,
       wanted.region ?? null,
       toJsonText(wanted.labels ?? {}),
@@ -167,7 +165,7 @@ export async function lockAgent(
   await tx.query('select 1 from agents where agent_id = $1 for no key update', [agentId]);
   // A statement of its own: it has to see what whoever held the lock has written.
   const { rows } = await tx.query<AgentRow>(`${AGENTS} where a.agent_id = $2`, [view.staleAfterMs, agentId]);
-  return rows[0] && toAgent(rows[0], view.podName, view.heldAgents?.());
+  return rows[0] && toAgent(rows[0], view, view.heldAgents?.());
 }
 
 /** Among how many of the sessions that wait, the oldest, room is kept: younger ones take their chance. */
@@ -255,14 +253,6 @@ export function sqlAgentsStore(options: SqlAgentsStoreOptions): AgentsStore {
           createdAt: row.created_at,
           isNew: row.is_new,
         }
-      );
-    },
-
-    async forgetConnections(podName) {
-      await database.query(
-        `update agents set status = 'offline', websocket_conn_id = null, pod_name = null, updated_at = now()
-          where pod_name = $1`,
-        [podName],
       );
     },
 

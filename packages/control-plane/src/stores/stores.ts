@@ -1,20 +1,34 @@
-import type { AgentOwnership, CommandQueue } from '@streamspace/hub';
+import { randomUUID } from 'node:crypto';
+import type { CommandQueue } from '@streamspace/hub';
 import type { LoginStore, SetupStore, TicketStore, UserStore } from '../auth/ports.js';
 import type { SessionStore, TemplateStore } from '../domain/ports.js';
 import type { AuditStore, EventStore } from '../domain/timeline.js';
-import { sqlAgentOwnership } from './agent-ownership.js';
+import { sqlAgentOwnership, type SqlAgentOwnership } from './agent-ownership.js';
 import { sqlAgentsStore, type AgentsStore, type AgentsView } from './agents-store.js';
 import { sqlCommandQueue } from './command-queue.js';
 import type { Database } from './database.js';
 import { sqlAuditStore, sqlEventStore } from './events-store.js';
+import {
+  DEAD_MS,
+  replicaTiming,
+  sqlReplicaStore,
+  type ReplicaStore,
+  type ReplicaTiming,
+} from './replicas.js';
 import { sqlSessionStore } from './sessions-store.js';
 import { sqlTemplateStore } from './templates-store.js';
 import { sqlLoginStore, sqlSetupStore, sqlTicketStore, sqlUserStore } from './users-store.js';
 
 export interface StoresOptions extends AgentsView {
   database: Database;
+  /** Name of this replica. */
+  podName: string;
+  /** @default of a replica that is dead after 9 s */
+  replicaTiming?: ReplicaTiming;
   commandTimeoutMs: number;
   onSessionChanged?: (sessionId: string) => void;
+  /** These agents' rows said that they were not connected here, and were put right by a heartbeat. */
+  onRestored?: (agentIds: readonly string[]) => void;
   /** What went wrong where no caller can be told, for example heartbeats that could not be written yet. */
   onError?: (error: unknown, where: string) => void;
 }
@@ -30,12 +44,15 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly events: EventStore;
   readonly audit: AuditStore;
-  readonly ownership: AgentOwnership;
+  readonly ownership: SqlAgentOwnership;
+  readonly replicas: ReplicaStore;
   readonly commands: CommandQueue;
 }
 
-export function createStores(options: StoresOptions): Stores {
-  const { database } = options;
+export function createStores(given: StoresOptions): Stores {
+  const bootId = given.bootId ?? randomUUID();
+  const options = { ...given, bootId };
+  const { database, podName } = options;
   return {
     users: sqlUserStore(database),
     setup: sqlSetupStore(database),
@@ -46,7 +63,8 @@ export function createStores(options: StoresOptions): Stores {
     sessions: sqlSessionStore(options),
     events: sqlEventStore(database),
     audit: sqlAuditStore(database),
-    ownership: sqlAgentOwnership(options),
+    ownership: sqlAgentOwnership({ ...options, boot: { bootId, podName } }),
+    replicas: sqlReplicaStore({ ...options, timing: options.replicaTiming ?? replicaTiming(DEAD_MS) }),
     commands: sqlCommandQueue(options),
   };
 }

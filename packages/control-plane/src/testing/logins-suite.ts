@@ -144,7 +144,7 @@ export function loginsSuite({ describe, it }: TestRunner, fixtures: () => Promis
       assert.deepEqual(rows, [{ active_sessions: 3, fresh: true }]);
     });
 
-    it('are offline when they were not heard of, and when this replica starts anew', async () => {
+    it('are offline when they were not heard of, and when their replica has ended', async () => {
       const on = await fixtures();
       const { agentId } = await on.addAgent();
       const status = async () => (await on.agents.list()).find((agent) => agent.agentId === agentId)?.status;
@@ -156,7 +156,7 @@ export function loginsSuite({ describe, it }: TestRunner, fixtures: () => Promis
       );
       assert.equal(await status(), 'offline');
       const other = await on.addAgent();
-      await on.agents.forgetConnections('suite');
+      await on.replicas.end();
       assert.equal(
         (await on.agents.list()).find((agent) => agent.agentId === other.agentId)?.status,
         'offline',

@@ -56,7 +56,6 @@ export function placementSuite({ describe, it }: TestRunner, fixtures: () => Pro
             }),
           [Symbol.asyncDispose]: () => Promise.resolve(),
         },
-        podName: 'suite',
         staleAfterMs: 60_000,
         commandTimeoutMs: 60_000,
       });

@@ -8,6 +8,9 @@ import { ownershipInDatabaseSuite } from './ownership-suite.js';
 import { placementSuite } from './placement-suite.js';
 import { queueInDatabaseSuite } from './queue-suite.js';
 import { reconcileSuite } from './reconcile-suite.js';
+import { releasesSuite } from './releases-suite.js';
+import { replicasSuite } from './replicas-suite.js';
+import { restoringSuite } from './restoring-suite.js';
 import { sessionsSuite } from './sessions-suite.js';
 import { timelineSuite } from './timeline-suite.js';
 
@@ -51,6 +54,9 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
   });
 
   ownershipInDatabaseSuite(runner, fixtures);
+  restoringSuite(runner, fixtures);
+  releasesSuite(runner, fixtures);
+  replicasSuite(runner, fixtures);
   queueInDatabaseSuite(runner, fixtures);
   sessionsSuite(runner, fixtures);
   hibernationSuite(runner, fixtures);

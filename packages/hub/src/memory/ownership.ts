@@ -46,7 +46,8 @@ export function memoryOwnership(options: { now?: () => number } = {}): MemoryOwn
     },
     async heard(agentId, epoch, { capacity }) {
       const held = agents.get(agentId);
-      if (held?.epoch === epoch) held.capacity = { ...held.capacity, ...capacity };
+      if (held?.epoch === epoch && held.connectionId !== undefined)
+        held.capacity = { ...held.capacity, ...capacity };
     },
     capacityOf: (agentId) => agents.get(agentId)?.capacity,
   };

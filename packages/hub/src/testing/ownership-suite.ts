@@ -88,6 +88,22 @@ export function agentOwnershipSuite(
       if (isOnline) assert.equal(await isOnline(agentId), false);
     });
 
+    it('is not brought back by a report of a connection that was released', async () => {
+      const { ownership, request, agentId, isOnline, capacityOf } = await setUp();
+      const connection = request({ capacity: { maxSessions: 2 } });
+      const claim = await ownership.claim(connection);
+      assert.ok(claim.ok);
+      await ownership.release(agentId, connection.connectionId, claim.epoch);
+      await ownership.heard(agentId, claim.epoch, {
+        status: 'draining',
+        activeSessions: 1,
+        capacity: { maxSessions: 9 },
+      });
+      await ownership.flush?.();
+      if (isOnline) assert.equal(await isOnline(agentId), false);
+      if (capacityOf) assert.equal((await capacityOf(agentId))?.maxSessions, 2);
+    });
+
     it('takes reports of any epoch without failing', async () => {
       const { ownership, request, agentId } = await setUp();
       const claim = await ownership.claim(request());

@@ -6,6 +6,7 @@ import { timeline } from './0003-timeline.js';
 import { placement } from './0004-placement.js';
 import { takeoversAndDueCommands } from './0005-takeovers-and-due-commands.js';
 import { endingSessions } from './0006-ending-sessions.js';
+import { replicas } from './0007-replicas.js';
 
 /**
  * Every change of the schema, in order. Released ones never change; they only ever add. The number of the one that takes
@@ -19,4 +20,5 @@ export const MIGRATIONS: readonly Migration[] = [
   placement,
   takeoversAndDueCommands,
   endingSessions,
+  replicas,
 ];
