@@ -5,6 +5,8 @@ import { LOG_LEVELS, type LogLevel } from './log.js';
 
 /** Shortest heartbeat timeout, in ms: agents report three times within it. */
 const SHORTEST_HEARTBEAT_TIMEOUT_MS = 3_000;
+/** Shortest silence after which a replica counts as dead, in ms: it reports three times within it. */
+const SHORTEST_REPLICA_TIMEOUT_MS = 3_000;
 /** A shorter secret could be found by trying. */
 export const SHORTEST_SECRET_CHARS = 32;
 
@@ -35,6 +37,7 @@ export interface Config {
   /** Absent only in embedded mode, which makes one. */
   readonly jwtSecret: string | undefined;
   readonly podName: string;
+  readonly replicaTimeoutMs: number;
   readonly logLevel: LogLevel;
   readonly heartbeatTimeoutMs: number;
   readonly vncIdleTimeoutMs: number;
@@ -69,6 +72,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fo
     externalDatabase,
     jwtSecret: readSecret(env, externalDatabase !== undefined),
     podName: readPodName(text('POD_NAME', hostname())),
+    replicaTimeoutMs: duration('REPLICA_TIMEOUT', text('REPLICA_TIMEOUT', '9s'), SHORTEST_REPLICA_TIMEOUT_MS),
     logLevel: readLogLevel(text('LOG_LEVEL', 'info')),
     heartbeatTimeoutMs: duration(
       'AGENT_HEARTBEAT_TIMEOUT',

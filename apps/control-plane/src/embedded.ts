@@ -7,7 +7,7 @@ import { localPlatform } from '@streamspace/platform-local';
 import { dialableHost } from './address.js';
 import { lockDataFolder } from './data-lock.js';
 import { SHORTEST_SECRET_CHARS } from './config.js';
-import { checkPort, ConfigError } from './early/place.mjs';
+import { ConfigError } from './early/place.mjs';
 import { keepRunning } from './keep-running.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
@@ -33,8 +33,6 @@ export async function embeddedMode(start: Start): Promise<Mode> {
   const lock = await lockDataFolder(config.dataFolder, { signal: stop });
   closing.add('the lock of the data folder', () => lock.release());
   log.info(`Data folder: ${config.dataFolder}`);
-  // Before a database is made that a person who has to choose another port would not expect.
-  await checkPort(config);
 
   const startedAt = performance.now();
   const database = await openDatabase(config.dataFolder);

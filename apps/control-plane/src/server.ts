@@ -1,60 +1,43 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createControlPlane } from '@streamspace/control-plane';
+import { ControlPlaneError, createControlPlane, type ControlPlane } from '@streamspace/control-plane';
 import express from 'express';
 import { browserUrl } from './address.js';
 import { embeddedMode } from './embedded.js';
-import { listenError } from './early/place.mjs';
+import { ConfigError } from './early/place.mjs';
 import { logEvents } from './events.js';
 import { externalMode } from './external.js';
 import { lastHandlers } from './last-handlers.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
+import { takePort } from './port.js';
+import { StartingGate } from './starting.js';
 import { templates } from './templates.js';
 import { xDesktopsHere } from './x-desktops.js';
 import { hasPage, securityHeaders, webFolder, webUi } from './web.js';
 
 /**
- * Opens everything in order, the listener late and the agent last; resolves with the address to open in a browser.
+ * Listens first, so that a port in use ends the start before anything else is touched; until everything else is open,
+ * requests are answered with 503. The agent comes last. Resolves with the address to open in a browser.
  * Closing goes the other way: no new connections, agent, control plane, remaining connections, database, lock.
  *
  * @throws ConfigError for what a person can mend; the stop signal's reason when it aborts
  */
 export async function startServer(start: Start): Promise<string> {
   const { config, log, closing, stop } = start;
+  const gate = new StartingGate(config.podName);
+  const server = createServer(gate.handle);
+  gate.guard(server);
+  const port = await takePort(server, config, stop);
+  const closeServer = serverCloser(server);
+  // Where the start ends early, there is nothing between this and the listener.
+  closing.add('the port', closeServer);
+
   const mode = await openMode(start);
   stop.throwIfAborted();
-
+  // What is left once the control plane has closed its own: requests that never end.
+  closing.add('the connections', closeServer);
   const app = express();
-  const server = createServer(app);
-  let listening = false;
-  const ended = new Promise<void>((resolve) => server.once('close', resolve));
-  closing.add('the connections', () => {
-    // What is left once the control plane has closed its own: requests that never end.
-    server.closeAllConnections();
-    return listening ? ended : undefined;
-  });
-  const controlPlane = await createControlPlane({
-    database: mode.database,
-    jwtSecret: mode.jwtSecret,
-    podName: config.podName,
-    templates: templates({
-      xDesktops: config.externalDatabase !== undefined || xDesktopsHere(config) !== false,
-    }),
-    vncIdleTimeoutMs: config.vncIdleTimeoutMs,
-    viewersPerSession: config.viewersPerSession,
-    allowedOrigins: config.allowedOrigins,
-    capacityWaitMs: config.capacityWaitMs,
-    maxSessionsPerUser: config.maxSessionsPerUser,
-    unisolatedAgents: config.unisolatedAgents,
-    retention: config.retention,
-    hub: {
-      heartbeatTimeoutMs: config.heartbeatTimeoutMs,
-      heartbeatIntervalMs: Math.min(10_000, Math.floor(config.heartbeatTimeoutMs / 3)),
-    },
-    onEvent: logEvents(log, stop),
-    onError: (error, where) => log.error(`${where}: ${describeError(error)}`),
-  });
+  const controlPlane = await openControlPlane(start, mode);
   closing.add('the control plane', () => controlPlane[Symbol.asyncDispose]());
   stop.throwIfAborted();
 
@@ -67,9 +50,7 @@ export async function startServer(start: Start): Promise<string> {
   const last = lastHandlers(log, isBuilt ? pages : undefined);
   app.use(last.notFound, last.failed);
   controlPlane.attach(server);
-
-  const port = await listen(server, config);
-  listening = true;
+  gate.open(server, app);
   closing.add('the listener', () => void server.close());
   log.info(`Server started on :${port}`);
 
@@ -80,23 +61,57 @@ export async function startServer(start: Start): Promise<string> {
   return browserUrl(config.host, port, path);
 }
 
+async function openControlPlane({ config, log, stop }: Start, mode: Mode): Promise<ControlPlane> {
+  const { podName } = config;
+  try {
+    return await createControlPlane({
+      database: mode.database,
+      jwtSecret: mode.jwtSecret,
+      podName,
+      replicaTimeoutMs: config.replicaTimeoutMs,
+      // The lock of the data folder sees to that.
+      soleReplica: config.externalDatabase === undefined,
+      signal: stop,
+      templates: templates({
+        xDesktops: config.externalDatabase !== undefined || xDesktopsHere(config) !== false,
+      }),
+      vncIdleTimeoutMs: config.vncIdleTimeoutMs,
+      viewersPerSession: config.viewersPerSession,
+      allowedOrigins: config.allowedOrigins,
+      capacityWaitMs: config.capacityWaitMs,
+      maxSessionsPerUser: config.maxSessionsPerUser,
+      unisolatedAgents: config.unisolatedAgents,
+      retention: config.retention,
+      hub: {
+        heartbeatTimeoutMs: config.heartbeatTimeoutMs,
+        heartbeatIntervalMs: Math.min(10_000, Math.floor(config.heartbeatTimeoutMs / 3)),
+      },
+      onEvent: logEvents(log, stop),
+      onError: (error, where) => log.error(`${where}: ${describeError(error)}`),
+    });
+  } catch (error) {
+    if (error instanceof ControlPlaneError && error.code === 'pod_name_in_use')
+      throw new ConfigError(
+        'POD_NAME',
+        podName,
+        `in use by a replica that started at ${error.heldSince?.toISOString()} and still runs; stop that one, or choose another name`,
+      );
+    throw error;
+  }
+}
+
+/** Closes the server with every connection; resolves when all are down. Idempotent. */
+function serverCloser(server: Server): () => Promise<void> {
+  const ended = new Promise<void>((resolve) => server.once('close', resolve));
+  return () => {
+    server.close();
+    server.closeAllConnections();
+    return ended;
+  };
+}
+
 function openMode(start: Start): Promise<Mode> {
   const { externalDatabase, jwtSecret } = start.config;
   if (externalDatabase && jwtSecret !== undefined) return externalMode(start, externalDatabase, jwtSecret);
   return embeddedMode(start);
-}
-
-async function listen(server: Server, place: { host: string; port: number }): Promise<number> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host: place.host, port: place.port }, () => {
-        server.removeListener('error', reject);
-        resolve();
-      });
-    });
-  } catch (error) {
-    throw listenError(error as NodeJS.ErrnoException, place);
-  }
-  return (server.address() as AddressInfo).port;
 }
