@@ -137,8 +137,17 @@ export class AgentLink {
     if (changed) this.#capacity = changed;
   }
 
-  send(message: ControlMessage): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(encodeMessage(message));
+  /** @param onFlushed called when the message has left this process, and not at all when it cannot */
+  send(message: ControlMessage, onFlushed?: () => void): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.send(encodeMessage(message), (error) => {
+      if (!error) onFlushed?.();
+    });
+  }
+
+  /** The socket is up, and the agent was welcomed on it. */
+  get isActive(): boolean {
+    return this.#status === 'active';
   }
 
   /** There is reason to pump, although the queue names none. */
@@ -269,6 +278,8 @@ export class AgentLink {
 
   async #hello(hello: AgentPayloads['hello']): Promise<void> {
     const { options } = this.#owner;
+    // The agent has said hello; how long the claim takes is up to this side, and the store has a limit for it.
+    clearTimeout(this.#helloTimer);
     const version = PROTOCOL_VERSIONS.find((candidate) => hello.versions.includes(candidate));
     if (version === undefined) {
       const message = `this control plane speaks version ${PROTOCOL_VERSIONS.join(', ')}`;
@@ -296,7 +307,6 @@ export class AgentLink {
       await options.ownership.release(this.agentId, this.connectionId, claim.epoch);
       return;
     }
-    clearTimeout(this.#helloTimer);
     this.#capacity = capacity;
     this.#epoch = claim.epoch;
     this.#status = 'active';
@@ -349,25 +359,24 @@ export class AgentLink {
       commands: options.commands,
       window: options.commandWindow,
       ackTimeoutMs: options.ackTimeoutMs,
-      send: (command) => {
+      isBehind: () => this.#inbox.isBehind,
+      send: (command, onFlushed) => {
         this.#sent.add(command.sessionId);
         if (command.attempts > 1) this.#owner.redelivered();
-        this.send({
-          type: 'command',
-          payload: {
-            commandId: command.commandId,
-            action: command.action,
-            sessionId: command.sessionId,
-            generation: command.generation,
-            timeoutMs: Math.max(1, command.deadline - Date.now()),
-            payload: { ...command.payload },
-          },
-        });
+        const payload = {
+          commandId: command.commandId,
+          action: command.action,
+          sessionId: command.sessionId,
+          generation: command.generation,
+          timeoutMs: Math.max(1, command.deadline - Date.now()),
+          payload: { ...command.payload },
+        };
+        this.send({ type: 'command', payload }, onFlushed);
       },
-      onSilence: (commandId) =>
+      onSilence: (commandId, waitedMs) =>
         void this.close(
           CLOSE.timeout,
-          `command ${commandId} was not acknowledged in ${options.ackTimeoutMs} ms`,
+          `command ${commandId} was not acknowledged in ${options.ackTimeoutMs} ms (sent ${Math.round(waitedMs)} ms ago)`,
         ),
       onError: options.onError,
     });
@@ -400,6 +409,8 @@ export class AgentLink {
   }
 
   async #finish(commandId: string, outcome: Outcome): Promise<void> {
+    // An agent that has an outcome has taken the command, whether it has said so before or not.
+    this.#dispatcher?.acknowledged(commandId);
     const verdict = await this.#reports?.finish(commandId, outcome);
     if (verdict === undefined) return;
     if (verdict === 'stale') {

@@ -88,6 +88,7 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
         epoch: link.epoch,
         sessions,
         changedSince,
+        isCurrent: () => link.isActive && owner.isCurrent(link),
       });
       link.pump();
     },
@@ -125,6 +126,9 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
   };
   let sweeping = false;
   const sweep = async (): Promise<void> => {
+    // Timers run before sockets are read: after a long turn of the event loop what agents have said is in the kernel.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (disposed) return;
     for (const link of connections)
       if (link.silentMs() > options.heartbeatTimeoutMs)
         link.terminate(`nothing was heard for ${options.heartbeatTimeoutMs} ms`);

@@ -1,3 +1,4 @@
+import { AckTimer } from './ack-timer.js';
 import { LOST_AFTER_MS, type Command, type CommandQueue } from './ports.js';
 
 export interface DispatcherOptions {
@@ -9,9 +10,12 @@ export interface DispatcherOptions {
   /** Most commands in flight. */
   window: number;
   ackTimeoutMs: number;
-  send: (command: Command) => void;
-  /** The agent did not acknowledge in time: the link is of no use any more. */
-  onSilence: (commandId: string) => void;
+  /** Calls back when the command has left this process for the network. */
+  send: (command: Command, onFlushed: () => void) => void;
+  /** Whether messages of the agent have arrived that are not handled yet: its acknowledgement may be among them. */
+  isBehind: () => boolean;
+  /** The agent did not acknowledge in time, which was `waitedMs`: the link is of no use any more. */
+  onSilence: (commandId: string, waitedMs: number) => void;
   onError: (error: unknown, where: string) => void;
 }
 
@@ -25,7 +29,7 @@ export interface DispatcherOptions {
  */
 export class Dispatcher {
   /** Commands in flight, each with its acknowledgement timer while that is awaited. */
-  readonly #inFlight = new Map<string, ReturnType<typeof setTimeout> | undefined>();
+  readonly #inFlight = new Map<string, AckTimer | undefined>();
   readonly #options: DispatcherOptions;
   #pumping = false;
   #again = false;
@@ -105,28 +109,31 @@ export class Dispatcher {
   }
 
   #send(command: Command): void {
-    const { ackTimeoutMs, onSilence, send } = this.#options;
-    const timer = setTimeout(() => onSilence(command.commandId), ackTimeoutMs);
-    timer.unref?.();
+    const { ackTimeoutMs, isBehind, onSilence, send } = this.#options;
+    const timer = new AckTimer({
+      ackTimeoutMs,
+      isBehind,
+      onSilence: (waitedMs) => onSilence(command.commandId, waitedMs),
+    });
     this.#inFlight.set(command.commandId, timer);
-    send(command);
+    send(command, () => timer.flushed());
   }
 
   acknowledged(commandId: string): void {
     if (!this.#inFlight.has(commandId)) return;
-    clearTimeout(this.#inFlight.get(commandId));
+    this.#inFlight.get(commandId)?.stop();
     this.#inFlight.set(commandId, undefined);
   }
 
   /** The command has an outcome; its place in the window is free. Returns whether it was in flight here. */
   done(commandId: string): boolean {
-    clearTimeout(this.#inFlight.get(commandId));
+    this.#inFlight.get(commandId)?.stop();
     return this.#inFlight.delete(commandId);
   }
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#inFlight.values()) clearTimeout(timer);
+    for (const timer of this.#inFlight.values()) timer?.stop();
     this.#inFlight.clear();
   }
 }

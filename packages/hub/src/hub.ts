@@ -21,6 +21,8 @@ export type HubEvent =
       readonly sessions: readonly InventoryEntry[];
       /** Sessions that a command was sent for after the inventory was taken: it says nothing about them. */
       readonly changedSince: ReadonlySet<string>;
+      /** Whether the connection that it came on is still the agent's, as far as this replica knows. Ask before each step. */
+      readonly isCurrent: () => boolean;
     }
   | {
       readonly type: 'session_status';

@@ -34,6 +34,8 @@ export interface InboxOptions {
 export class Inbox {
   #status: 'open' | 'overflowed' = 'open';
   #messages = 0;
+  /** Of these, how many have not had their turn. */
+  #unread = 0;
   #chars = 0;
   #readInARow = 0;
   #tail: Promise<void> = Promise.resolve();
@@ -42,6 +44,11 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
+  }
+
+  /** Messages that arrived have not been looked at: what the agent has said may be more than what is known here. */
+  get isBehind(): boolean {
+    return this.#unread > 0;
   }
 
   push(source: string): void {
@@ -53,6 +60,7 @@ export class Inbox {
       return;
     }
     this.#messages += 1;
+    this.#unread += 1;
     this.#chars += source.length;
     this.#tail = this.#tail.then(() => this.#turn(source));
   }
@@ -73,6 +81,7 @@ export class Inbox {
       this.#readInARow = 0;
     }
     this.#readInARow += length;
+    this.#unread -= 1;
     const message = this.#options.read(source);
     const handled = (message ? this.#options.handle(message) : Promise.resolve()).finally(() => {
       this.#messages -= 1;

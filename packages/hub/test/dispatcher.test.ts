@@ -24,6 +24,7 @@ function setUp(commands: CommandQueue) {
     window: 4,
     ackTimeoutMs: 10_000,
     send: ({ commandId }) => sent.push(commandId),
+    isBehind: () => false,
     onSilence: () => undefined,
     onError: (error) => errors.push((error as Error).message),
   };
