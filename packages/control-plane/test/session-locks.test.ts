@@ -6,7 +6,7 @@ import { pgDatabase } from '../src/pg/index.js';
 import { sqlCommandQueue } from '../src/stores/command-queue.js';
 import { writeCommands } from '../src/stores/command-rows.js';
 import { lockSession } from '../src/stores/session-rows.js';
-import { markTerminated } from '../src/stores/sessions-reconcile.js';
+import { changeJudged } from '../src/stores/sessions-reconcile.js';
 import { openFixtures, type Fixtures } from '../src/testing/fixtures.js';
 import { requirePostgres, startPostgres, type Postgres } from '../../../tests/servers/postgres.js';
 
@@ -64,7 +64,8 @@ describe.runIf(binaries)('a session that a transaction holds', () => {
     const refer = () => other.query('select 1 from sessions where id = $1 for key share nowait', [id]);
     for (const held of [
       (tx: Queryable) => lockSession(tx, id),
-      (tx: Queryable) => markTerminated(tx, judged),
+      (tx: Queryable) =>
+        changeJudged(tx, [{ judged, change: { action: 'terminated' } }], { deadline: 0, skips: false }),
     ])
       expect((await holding(held, refer)).rows).toHaveLength(1);
   });

@@ -37,6 +37,26 @@ export interface Judged {
   readonly generation: number;
 }
 
+/** What the report of an agent can make of a session. */
+export type SessionChange =
+  /** A new generation, started again. */
+  | { readonly action: 'restart'; readonly newGeneration: number }
+  /** A stop is enqueued of what the agent holds though it should not. */
+  | { readonly action: 'stop'; readonly heldGeneration: number }
+  /** The end that was asked for has come about. */
+  | { readonly action: 'terminated' }
+  | { readonly action: 'failed'; readonly code: string; readonly message: string }
+  /** Its agent holds it hibernated, and it counts as running: that is what it is, and is to be. */
+  | { readonly action: 'hibernated' }
+  /** It was to hibernate and its agent did not do it: it goes on running. */
+  | { readonly action: 'keep_running' };
+
+/**
+ * `unchanged`: what was judged does not hold any more. `stale`: the agent has a newer connection than the judged one, so
+ * nothing else that was judged on it will be changed either.
+ */
+export type Reconciled = 'changed' | 'unchanged' | 'stale';
+
 /**
  * Sessions and their commands. Each method is one transaction: a session's row and the command that carries it out are
  * written together or not at all.
@@ -80,17 +100,11 @@ export interface SessionStore {
 
   /** What should be on this agent, and which of `ids` are known at all. */
   heldBy(agentId: string, ids: readonly string[]): Promise<HeldSession[]>;
-  /** A new generation, started again. Resolves with whether it happened. */
-  restart(judged: Judged, newGeneration: number): Promise<boolean>;
-  /** Enqueues a stop of what the agent holds though it should not. */
-  stopHeld(judged: Judged, heldGeneration: number): Promise<boolean>;
-  /** The end that was asked for has come about. */
-  markTerminated(judged: Judged): Promise<boolean>;
-  markFailed(judged: Judged, error: { code: string; message: string }): Promise<boolean>;
-  /** Its agent holds it hibernated, and it counts as running: that is what it is, and is to be. */
-  markHibernated(judged: Judged): Promise<boolean>;
-  /** It was to hibernate and its agent did not do it: it goes on running. */
-  keepRunning(judged: Judged): Promise<boolean>;
+  /**
+   * Makes one change that the report of an agent asks for. Changes that are asked for at the same time are written
+   * together, up to a number that the implementation sets, so ask for those of one inventory without awaiting each.
+   */
+  reconcile(judged: Judged, change: SessionChange): Promise<Reconciled>;
 }
 
 export interface TemplateStore {
@@ -113,4 +127,6 @@ export interface Inventory {
   readonly epoch: number;
   readonly sessions: readonly InventoryEntry[];
   readonly changedSince: ReadonlySet<string>;
+  /** Whether the connection that it came on is still the agent's, as far as this replica knows. */
+  readonly isCurrent: () => boolean;
 }

@@ -1,7 +1,7 @@
 import type { ObservedState } from '@streamspace/protocol';
 import type { ControlPlaneEvent } from '../events.js';
 import { judge, type Verdict } from './judge.js';
-import type { Inventory, Judged, SessionStore, Wakeups } from './ports.js';
+import type { Inventory, Judged, Reconciled, SessionChange, SessionStore, Wakeups } from './ports.js';
 
 export interface ReconcilerOptions {
   sessions: SessionStore;
@@ -19,6 +19,11 @@ export interface StatusReport {
   readonly reason?: string;
 }
 
+/** Most changes of one inventory that are under way. Before the next ones it is asked whether the connection is there. */
+const CHANGES_AT_ONCE = 32;
+
+type Reported = (ControlPlaneEvent & { type: 'session_reconciled' })['action'];
+
 /**
  * Makes agents and database agree, with the database as the truth. It keeps nothing: each report is judged against what
  * the database says at that moment, and each change is made only while that still holds.
@@ -30,62 +35,82 @@ export class Reconciler {
     this.#options = options;
   }
 
-  async inventory({ agentId, epoch, sessions, changedSince }: Inventory): Promise<void> {
+  /**
+   * Stops between batches of changes when the agent's connection is gone: the next one brings an inventory too.
+   *
+   * @throws what the first change failed with, after the others of its batch; later batches are tried unless a retry
+   * could help, because then the database is away
+   */
+  async inventory({ agentId, epoch, sessions, changedSince, isCurrent }: Inventory): Promise<void> {
     const ids = sessions.map((entry) => entry.sessionId);
     const known = await this.#options.sessions.heldBy(agentId, ids);
     const { verdicts, unknown } = judge(agentId, sessions, known, changedSince);
-    for (const verdict of verdicts) await this.#carryOut(verdict, agentId, epoch);
-    if (unknown.length > 0) this.#options.onEvent({ type: 'sessions_unknown', agentId, sessionIds: unknown });
+    const errors: unknown[] = [];
+    for (let at = 0; at < verdicts.length && isCurrent(); at += CHANGES_AT_ONCE) {
+      const batch = verdicts.slice(at, at + CHANGES_AT_ONCE);
+      const results = await Promise.allSettled(
+        batch.map((verdict) => this.#execute(verdict, agentId, epoch)),
+      );
+      const failed = results.flatMap((result) =>
+        result.status === 'rejected' ? [result.reason as unknown] : [],
+      );
+      errors.push(...failed);
+      const enqueued = results.some((result) => result.status === 'fulfilled' && result.value === 'enqueued');
+      if (enqueued) this.#options.wakeups.commandsWaiting(agentId);
+      if (failed.some(mayWorkLater)) break;
+      if (results.some((result) => result.status === 'fulfilled' && result.value === 'stale')) break;
+    }
+    if (unknown.length > 0 && isCurrent())
+      this.#options.onEvent({ type: 'sessions_unknown', agentId, sessionIds: unknown });
+    if (errors.length > 0) throw errors[0];
   }
 
   /** A desktop that ended by itself ends its session: what was in it is gone, and its user should be told. */
   async status(report: StatusReport): Promise<void> {
     const { agentId, epoch, sessionId, generation } = report;
+    const judged = { sessionId, agentId, epoch, generation };
     if (report.state === 'hibernated') {
-      const judged = { sessionId, agentId, epoch, generation };
-      if (await this.#options.sessions.markHibernated(judged))
-        this.#changed(judged, 'hibernated', report.reason ?? 'The agent has hibernated it by itself.');
+      const reason = report.reason ?? 'The agent has hibernated it by itself.';
+      await this.#change(judged, { action: 'hibernated' }, 'hibernated', reason);
       return;
     }
     if (report.state !== 'failed' && report.state !== 'stopped') return;
     const code = report.state === 'failed' ? 'session_failed' : 'session_ended_by_itself';
     const message =
       report.reason ?? (report.state === 'failed' ? 'The desktop failed.' : 'The desktop ended by itself.');
-    const judged = { sessionId, agentId, epoch, generation };
-    if (await this.#options.sessions.markFailed(judged, { code, message }))
-      this.#changed(judged, 'failed', message);
+    await this.#change(judged, { action: 'failed', code, message }, 'failed', message);
   }
 
-  async #carryOut(verdict: Verdict, agentId: string, epoch: number): Promise<void> {
+  async #execute(verdict: Verdict, agentId: string, epoch: number): Promise<Reconciled | 'enqueued'> {
     const { session, reason } = verdict;
     const judged = { sessionId: session.id, agentId, epoch, generation: session.generation };
-    const { sessions, wakeups } = this.#options;
-    switch (verdict.action) {
-      case 'restart':
-        if (!(await sessions.restart(judged, verdict.newGeneration))) return;
-        wakeups.commandsWaiting(agentId);
-        return this.#changed(judged, 'restarted', reason);
-      case 'stop':
-        if (!(await sessions.stopHeld(judged, verdict.heldGeneration))) return;
-        wakeups.commandsWaiting(agentId);
-        return this.#changed(judged, 'stop_sent', reason);
-      case 'terminated':
-        if (await sessions.markTerminated(judged)) this.#changed(judged, 'terminated', reason);
-        return;
-      case 'hibernated':
-        if (await sessions.markHibernated(judged)) this.#changed(judged, 'hibernated', reason);
-        return;
-      case 'keep_running':
-        if (await sessions.keepRunning(judged)) this.#changed(judged, 'kept_running', reason);
-    }
+    const result = await this.#change(judged, verdict, REPORTED[verdict.action], reason);
+    const hasCommand = verdict.action === 'restart' || verdict.action === 'stop';
+    return result === 'changed' && hasCommand ? 'enqueued' : result;
   }
 
-  #changed(
-    { sessionId, agentId }: Judged,
-    action: (ControlPlaneEvent & { type: 'session_reconciled' })['action'],
+  async #change(
+    judged: Judged,
+    change: SessionChange,
+    action: Reported,
     reason: string,
-  ): void {
+  ): Promise<Reconciled> {
+    const result = await this.#options.sessions.reconcile(judged, change);
+    if (result !== 'changed') return result;
+    const { sessionId, agentId } = judged;
     this.#options.wakeups.sessionChanged(sessionId);
     this.#options.onEvent({ type: 'session_reconciled', sessionId, agentId, action, reason });
+    return result;
   }
 }
+
+const REPORTED: Readonly<Record<Verdict['action'], Reported>> = {
+  restart: 'restarted',
+  stop: 'stop_sent',
+  terminated: 'terminated',
+  hibernated: 'hibernated',
+  keep_running: 'kept_running',
+};
+
+const mayWorkLater = (error: unknown): boolean =>
+  (error as { shouldRetry?: unknown } | null)?.shouldRetry === true;

@@ -1,19 +1,11 @@
-import type { Judged, SessionStore } from '../domain/ports.js';
+import type { SessionStore } from '../domain/ports.js';
 import type { AgentsView } from './agents-store.js';
 import type { Database, Queryable } from './database.js';
 import { retryConflicts } from './retry.js';
 import { readSession, SESSIONS, toSession, type SessionRow } from './session-rows.js';
 import { hibernateSession, stopSession, wakeSession } from './sessions-change.js';
 import { createSession, placeOne } from './sessions-create.js';
-import {
-  heldBy,
-  keepRunning,
-  markFailed,
-  markHibernated,
-  markTerminated,
-  restart,
-  stopHeld,
-} from './sessions-reconcile.js';
+import { heldBy, reconciling } from './sessions-reconcile.js';
 import { waitingRounds } from './sessions-waiting.js';
 
 export interface SqlSessionStoreOptions extends AgentsView {
@@ -55,11 +47,6 @@ export function sqlSessionStore(options: SqlSessionStoreOptions): SessionStore {
     wake: (id) => transaction((tx) => wakeSession(tx, id, placing())),
 
     heldBy: (agentId, ids) => heldBy(database, agentId, ids),
-    restart: (judged, generation) => transaction((tx) => restart(tx, judged, generation, deadline())),
-    stopHeld: (judged, generation) => transaction((tx) => stopHeld(tx, judged, generation, deadline())),
-    markTerminated: (judged: Judged) => transaction((tx) => markTerminated(tx, judged)),
-    markFailed: (judged, error) => transaction((tx) => markFailed(tx, judged, error)),
-    markHibernated: (judged) => transaction((tx) => markHibernated(tx, judged)),
-    keepRunning: (judged) => transaction((tx) => keepRunning(tx, judged)),
+    ...reconciling(database, deadline),
   };
 }

@@ -131,7 +131,7 @@ export function hibernationSuite({ describe, it }: TestRunner, fixtures: () => P
       await expire();
       await fail(await take('hibernate_session'), 'platform_unavailable');
       await is('hibernated', 'hibernated', 'deadline_exceeded');
-      assert.equal(await on.sessions.keepRunning(judged()), true);
+      assert.equal(await on.sessions.reconcile(judged(), { action: 'keep_running' }), 'changed');
       await is('running', 'running', 'deadline_exceeded');
     });
 
@@ -221,7 +221,7 @@ export function hibernationSuite({ describe, it }: TestRunner, fixtures: () => P
       await expire();
       await is('running', 'running', 'deadline_exceeded');
       await reconnect();
-      assert.equal(await on.sessions.markHibernated(judged()), true);
+      assert.equal(await on.sessions.reconcile(judged(), { action: 'hibernated' }), 'changed');
       await is('hibernated', 'hibernated');
     });
 

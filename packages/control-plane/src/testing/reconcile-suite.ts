@@ -34,7 +34,7 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
         state: 'running',
         busy: false,
       });
-      await on.sessions.restart(judged, 2);
+      await on.sessions.reconcile(judged, { action: 'restart', newGeneration: 2 });
       assert.equal((await on.sessions.heldBy(agent.agentId, []))[0]?.busy, true);
     });
 
@@ -50,8 +50,11 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
 
     it('starts a session again as a new generation, once', async () => {
       const { on, id, judged, claim } = await setUp();
-      const both = await Promise.all([on.sessions.restart(judged, 2), on.sessions.restart(judged, 2)]);
-      assert.deepEqual(both.sort(), [false, true]);
+      const both = await Promise.all([
+        on.sessions.reconcile(judged, { action: 'restart', newGeneration: 2 }),
+        on.sessions.reconcile(judged, { action: 'restart', newGeneration: 2 }),
+      ]);
+      assert.deepEqual(both.sort(), ['changed', 'unchanged']);
       const session = await on.sessions.find(id);
       assert.equal(session?.state, 'pending');
       assert.equal(session.generation, 2);
@@ -64,11 +67,14 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
     it('changes nothing on the word of an older connection, or about an older generation', async () => {
       const { on, judged, claim } = await setUp();
       const old = { ...judged, epoch: judged.epoch - 1 };
-      assert.equal(await on.sessions.restart(old, 2), false);
-      assert.equal(await on.sessions.markFailed(old, { code: 'x', message: 'x' }), false);
+      assert.equal(await on.sessions.reconcile(old, { action: 'restart', newGeneration: 2 }), 'stale');
+      assert.equal(await on.sessions.reconcile(old, { action: 'failed', code: 'x', message: 'x' }), 'stale');
       assert.equal(
-        await on.sessions.markFailed({ ...judged, generation: 0 }, { code: 'x', message: 'x' }),
-        false,
+        await on.sessions.reconcile(
+          { ...judged, generation: 0 },
+          { action: 'failed', code: 'x', message: 'x' },
+        ),
+        'unchanged',
       );
       assert.deepEqual(await claim(), []);
     });
@@ -76,14 +82,14 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
     it('does not start again what was stopped meanwhile', async () => {
       const { on, id, judged } = await setUp();
       await on.sessions.stop(id);
-      assert.equal(await on.sessions.restart(judged, 2), false);
+      assert.equal(await on.sessions.reconcile(judged, { action: 'restart', newGeneration: 2 }), 'unchanged');
     });
 
     it('ends what the agent does not hold any more', async () => {
       const { on, id, agent, judged, claim } = await setUp();
       await on.sessions.stop(id);
       const [stop] = await claim();
-      assert.equal(await on.sessions.markTerminated(judged), false);
+      assert.equal(await on.sessions.reconcile(judged, { action: 'terminated' }), 'unchanged');
       await on.commands.finish(stop!.commandId, agent.agentId, {
         state: 'failed',
         error: 'It hangs.',
@@ -92,7 +98,7 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
       const session = await on.sessions.find(id);
       assert.equal(session?.state, 'terminating');
       assert.equal(session.error?.code, 'hangs');
-      assert.equal(await on.sessions.markTerminated(judged), true);
+      assert.equal(await on.sessions.reconcile(judged, { action: 'terminated' }), 'changed');
       assert.equal((await on.sessions.find(id))?.state, 'terminated');
     });
 
@@ -105,7 +111,7 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
         [held?.id, held?.state, held?.desired, held?.busy],
         [id, 'terminating', 'terminated', false],
       );
-      assert.equal(await on.sessions.stopHeld(judged, 1), true);
+      assert.equal(await on.sessions.reconcile(judged, { action: 'stop', heldGeneration: 1 }), 'changed');
       const [stop] = await claim();
       assert.equal(stop?.action, 'stop_session');
       await on.commands.finish(stop.commandId, agent.agentId, { state: 'completed' });
@@ -114,9 +120,13 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
 
     it('stops what the agent holds though it should not, with a generation that the agent takes', async () => {
       const { on, judged, claim } = await setUp();
-      assert.equal(await on.sessions.stopHeld(judged, 1), false);
-      await on.sessions.markFailed(judged, { code: 'session_failed', message: 'It crashed.' });
-      assert.equal(await on.sessions.stopHeld(judged, 3), true);
+      assert.equal(await on.sessions.reconcile(judged, { action: 'stop', heldGeneration: 1 }), 'unchanged');
+      await on.sessions.reconcile(judged, {
+        action: 'failed',
+        code: 'session_failed',
+        message: 'It crashed.',
+      });
+      assert.equal(await on.sessions.reconcile(judged, { action: 'stop', heldGeneration: 3 }), 'changed');
       const [stop] = await claim();
       assert.equal(stop?.action, 'stop_session');
       assert.equal(stop.generation, 3);
@@ -126,18 +136,24 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
       const { on, id, agent, judged, claim } = await setUp();
       const other = await on.addAgent();
       const foreign: Judged = { ...judged, agentId: other.agentId, epoch: other.epoch };
-      assert.equal(await on.sessions.stopHeld(foreign, 1), true);
+      assert.equal(await on.sessions.reconcile(foreign, { action: 'stop', heldGeneration: 1 }), 'changed');
       // Its own next inventory leaves it alone; the agent that the session is on has nothing to wait for.
       assert.equal((await on.sessions.heldBy(other.agentId, [id]))[0]?.busy, true);
       assert.equal((await on.sessions.heldBy(agent.agentId, [id]))[0]?.busy, false);
-      assert.equal(await on.sessions.restart(judged, 2), true);
+      assert.equal(await on.sessions.reconcile(judged, { action: 'restart', newGeneration: 2 }), 'changed');
       const [start] = await claim();
       assert.equal(start?.action, 'start_session');
-      assert.equal(await on.sessions.stopHeld({ ...foreign, generation: 2 }, 2), false);
+      assert.equal(
+        await on.sessions.reconcile({ ...foreign, generation: 2 }, { action: 'stop', heldGeneration: 2 }),
+        'unchanged',
+      );
       const [cleanUp] = await on.commands.claim(other.agentId, other.epoch, 10);
       assert.equal(cleanUp?.action, 'stop_session');
       await on.commands.finish(cleanUp.commandId, other.agentId, { state: 'failed', error: 'Ha!' });
-      assert.equal(await on.sessions.stopHeld({ ...foreign, generation: 2 }, 2), true);
+      assert.equal(
+        await on.sessions.reconcile({ ...foreign, generation: 2 }, { action: 'stop', heldGeneration: 2 }),
+        'changed',
+      );
       await on.commands.finish(start.commandId, agent.agentId, { state: 'completed' });
       const running = await on.sessions.find(id);
       assert.equal(running?.state, 'running');
@@ -153,20 +169,26 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
 
     it('lets no agent drive generations to where they cannot grow', async () => {
       const { on, id, judged, claim } = await setUp();
-      assert.equal(await on.sessions.restart(judged, Number.MAX_SAFE_INTEGER), true);
+      assert.equal(
+        await on.sessions.reconcile(judged, { action: 'restart', newGeneration: Number.MAX_SAFE_INTEGER }),
+        'changed',
+      );
       const [start] = await claim();
       assert.equal(start?.generation, 1_000_001);
       assert.equal((await on.sessions.find(id))?.generation, 1_000_001);
       const other = await on.addAgent();
       const foreign = { ...judged, generation: 1_000_001, agentId: other.agentId, epoch: other.epoch };
-      assert.equal(await on.sessions.stopHeld(foreign, Number.MAX_SAFE_INTEGER), true);
+      assert.equal(
+        await on.sessions.reconcile(foreign, { action: 'stop', heldGeneration: Number.MAX_SAFE_INTEGER }),
+        'changed',
+      );
       const [stop] = await on.commands.claim(other.agentId, other.epoch, 10);
       assert.equal(stop?.generation, 2_000_001);
     });
 
     it('gives commands that were on their way when everything stopped their full time again', async () => {
       const { on, judged } = await setUp();
-      await on.sessions.restart(judged, 2);
+      await on.sessions.reconcile(judged, { action: 'restart', newGeneration: 2 });
       await extendDeadlines(on.database, Date.now() + 300_000);
       const expired = await on.commands.expire(Date.now() + 200_000);
       assert.ok(!expired.some((command) => command.sessionId === judged.sessionId));

@@ -156,13 +156,16 @@ export function timelineSuite({ describe, it }: TestRunner, fixtures: () => Prom
       await finish();
       const epoch = await on.reconnect(agent);
       const judged = { sessionId: id, agentId: agent.agentId, epoch, generation: 1 };
-      assert.equal(await on.sessions.markHibernated({ ...judged, generation: 0 }), false);
-      assert.equal(await on.sessions.markHibernated(judged), true);
+      assert.equal(
+        await on.sessions.reconcile({ ...judged, generation: 0 }, { action: 'hibernated' }),
+        'unchanged',
+      );
+      assert.equal(await on.sessions.reconcile(judged, { action: 'hibernated' }), 'changed');
       assert.equal((await find()).state, 'hibernated');
       const [held] = await on.sessions.heldBy(agent.agentId, []);
       assert.equal(held?.desired, 'hibernated');
-      assert.equal(await on.sessions.keepRunning(judged), true);
-      assert.equal(await on.sessions.keepRunning(judged), false);
+      assert.equal(await on.sessions.reconcile(judged, { action: 'keep_running' }), 'changed');
+      assert.equal(await on.sessions.reconcile(judged, { action: 'keep_running' }), 'unchanged');
       assert.equal((await find()).state, 'running');
     });
 
