@@ -33,7 +33,7 @@ const isRefusal = (error: unknown): error is Refusal =>
 /** What went wrong, in words for a client. What it must not see is left out. */
 export function toRefusal(error: unknown): Refusal {
   if (isRefusal(error)) return error;
-  if (isDatabaseError(error) && (error.shouldRetry || error.code === 'closed'))
+  if (isDatabaseError(error) && (error.shouldRetry || error.code === 'closed' || error.code === 'fatal'))
     return new Refusal('database_unavailable', 'The database does not answer now.', {
       retryAfterSeconds: DATABASE_RETRY_SECONDS,
       remedy: 'Try again in a moment.',

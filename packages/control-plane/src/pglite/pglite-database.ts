@@ -1,12 +1,23 @@
 import { PGlite } from '@electric-sql/pglite';
 import type { Database, Queryable, QueryResult, Row } from '../stores/database.js';
-import { DatabaseError, toDatabaseError } from '../stores/database-error.js';
+import { DatabaseError, isDatabaseError, toDatabaseError } from '../stores/database-error.js';
 import { parseInt8 } from '../stores/int8.js';
 import { TransactionGuard } from '../stores/transaction-guard.js';
 import { markFounded, prepareFolder } from './founding.js';
-import { SyncedFolder, SYNCED_START_PARAMS } from './synced-folder.js';
+import { ModuleGate } from './module-gate.js';
+import { SyncedFolder, SYNCED_START_PARAMS, type HostFiles } from './synced-folder.js';
 
-export type PgliteDatabaseOptions =
+export type PgliteDatabaseOptions = PgliteDatabasePlace & {
+  /**
+   * The database has stopped: its disk failed or is full, or PostgreSQL itself gave up. Called once at most, with the
+   * error (`fatal`) with which every pending and later call is rejected; its `cause` is the host's error where there was
+   * one, for example with the code `ENOSPC`. What was acknowledged is on disk. To go on, dispose of the database and open
+   * the folder again, best in a new process: the memory of this one is freed only when it is collected.
+   */
+  onFatal?: (error: DatabaseError) => void;
+};
+
+type PgliteDatabasePlace =
   | {
       /**
        * Folder of the database's files; made when it is not there. One process at a time may use it: nothing here
@@ -20,6 +31,7 @@ export type PgliteDatabaseOptions =
     };
 
 const INT8 = 20;
+const PARSERS = { [INT8]: parseInt8 };
 
 /**
  * PostgreSQL inside this process, for one process. The first start on a folder takes 2 to 4 s and some 800 MB.
@@ -32,26 +44,59 @@ const INT8 = 20;
  * @throws DatabaseError, with the folder's name where a person has to look at it
  */
 export async function pgliteDatabase(options: PgliteDatabaseOptions): Promise<Database> {
-  const parsers = { [INT8]: parseInt8 };
+  return openPglite(options);
+}
+
+/** {@link pgliteDatabase} on given functions for files. */
+export async function openPglite(options: PgliteDatabaseOptions, files?: HostFiles): Promise<Database> {
   try {
-    if (!('dataFolder' in options))
-      return new PgliteDatabase(await PGlite.create({ dataDir: 'memory://', parsers }));
-    await prepareFolder(options.dataFolder);
+    if ('dataFolder' in options) return await openFolder(options.dataFolder, options.onFatal, files);
+    const gate = new ModuleGate({ name: 'PGlite in memory' });
     const pglite = await PGlite.create({
-      fs: new SyncedFolder(options.dataFolder),
+      dataDir: 'memory://',
+      parsers: PARSERS,
+      extensions: { gate: gate.extension },
+    });
+    return new PgliteDatabase({ pglite, gate, onFatal: options.onFatal });
+  } catch (error) {
+    throw toDatabaseError(error);
+  }
+}
+
+async function openFolder(
+  dataFolder: string,
+  onFatal: PgliteDatabaseOptions['onFatal'],
+  files?: HostFiles,
+): Promise<Database> {
+  await prepareFolder(dataFolder);
+  const fs = new SyncedFolder(dataFolder, files);
+  const gate = new ModuleGate({
+    name: `PGlite in ${dataFolder}`,
+    beforeMessage: () => fs.forgetFailure(),
+    hostFailure: () => fs.failure,
+  });
+  const release = (): void => fs.closeHostFiles();
+  try {
+    const pglite = await PGlite.create({
+      fs,
       startParams: SYNCED_START_PARAMS,
       relaxedDurability: false,
-      parsers,
+      parsers: PARSERS,
+      extensions: { gate: gate.extension },
     });
     try {
-      await markFounded(options.dataFolder);
+      await markFounded(dataFolder);
     } catch (error) {
       await pglite.close();
       throw error;
     }
-    return new PgliteDatabase(pglite);
+    return new PgliteDatabase({ pglite, gate, onFatal, release });
   } catch (error) {
-    throw toDatabaseError(error);
+    release();
+    if (!fs.failure || isDatabaseError(error)) throw error;
+    throw new DatabaseError('internal', `PGlite in ${dataFolder} cannot be opened: ${fs.failure.message}`, {
+      cause: fs.failure,
+    });
   }
 }
 
@@ -78,15 +123,43 @@ const on = (handle: Handle): Queryable => ({
   },
 });
 
+interface PgliteParts {
+  readonly pglite: PGlite;
+  readonly gate: ModuleGate;
+  readonly onFatal: PgliteDatabaseOptions['onFatal'];
+  /** Gives back what a database that has stopped still holds. */
+  readonly release?: () => void;
+}
+
+/**
+ * A database: open → closing → closed, or from open and closing → stopped. One that has stopped rejects what is pending
+ * and everything later with the same error, and never calls PGlite again, to close it neither.
+ */
 class PgliteDatabase implements Database {
   readonly #pglite: PGlite;
+  readonly #gate: ModuleGate;
   readonly #guard = new TransactionGuard();
   /** Calls under way; closing waits for them. */
   readonly #calls = new Set<Promise<unknown>>();
+  /** How the calls under way are rejected when the database stops. */
+  readonly #rejections = new Set<(error: DatabaseError) => void>();
   #closing: Promise<void> | undefined;
 
-  constructor(pglite: PGlite) {
+  constructor({ pglite, gate, onFatal, release }: PgliteParts) {
     this.#pglite = pglite;
+    this.#gate = gate;
+    gate.onStop((error) => {
+      for (const reject of this.#rejections) reject(error);
+      // Later: the module is still on the stack.
+      queueMicrotask(() => {
+        release?.();
+        try {
+          onFatal?.(error);
+        } catch {
+          // Every call is rejected with the error already; a callback that throws changes nothing.
+        }
+      });
+    });
   }
 
   async query<R extends Row = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>> {
@@ -117,16 +190,36 @@ class PgliteDatabase implements Database {
 
   #track<T>(call: () => Promise<T>): Promise<T> {
     this.#guard.assertOutside();
+    if (this.#gate.stopped) throw this.#gate.stopped;
     if (this.#closing) throw new DatabaseError('closed', 'the database is closed');
-    const promise = call();
+    const promise = this.#untilStopped(call);
     this.#calls.add(promise);
     const done = (): void => void this.#calls.delete(promise);
     promise.then(done, done);
     return promise;
   }
 
+  /** Settles as `call` does, and at once when the database stops: a call may wait for another's transaction. */
+  #untilStopped<T>(call: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#rejections.add(reject);
+      const forget = (): void => void this.#rejections.delete(reject);
+      call().then(resolve, reject).finally(forget);
+    });
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= Promise.allSettled(this.#calls).then(() => this.#pglite.close());
+    this.#closing ??= Promise.allSettled(this.#calls).then(() => this.#close());
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#gate.stopped) return;
+    try {
+      await this.#pglite.close();
+    } catch (error) {
+      // It stopped while it closed. `onFatal` has that, and what was acknowledged is on disk.
+      if (!this.#gate.stopped) throw error;
+    }
   }
 }

@@ -6,6 +6,8 @@
  * - `overloaded`: too much waits to be written already; nothing was.
  * - `timeout`: the statement, a lock or a free connection took too long.
  * - `closed`: the database was disposed.
+ * - `fatal`: the embedded database has stopped and runs nothing more until it is opened again. Whether the statement in
+ *   which it stopped took effect is unknown.
  * - `misuse`: the database inside a transaction, or a transaction's handle after it.
  * - `internal`: everything else, for example a syntax error.
  */
@@ -17,6 +19,7 @@ export type DatabaseErrorCode =
   | 'overloaded'
   | 'timeout'
   | 'closed'
+  | 'fatal'
   | 'misuse'
   | 'internal';
 

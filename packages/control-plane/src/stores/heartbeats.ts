@@ -201,8 +201,8 @@ export class Heartbeats {
       if (count < rows.length) ({ rows: replaced } = await this.#options.database.query(REPLACED, [json]));
       if (differing && differing.length > 0) await this.#restore(rows, new Set(differing));
     } catch (error) {
-      // A database that was disposed does not come back.
-      if (!(isDatabaseError(error) && error.code === 'closed')) this.#wait();
+      // A database that was disposed or has stopped does not come back.
+      if (!(isDatabaseError(error) && (error.code === 'closed' || error.code === 'fatal'))) this.#wait();
       throw error;
     }
     for (const { held, unwritten } of sent) {
