@@ -8,6 +8,7 @@ import { dialableHost } from './address.js';
 import { lockDataFolder } from './data-lock.js';
 import { SHORTEST_SECRET_CHARS } from './config.js';
 import { ConfigError } from './early/place.mjs';
+import { databaseStopped } from './failure.js';
 import { keepRunning } from './keep-running.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
@@ -35,7 +36,7 @@ export async function embeddedMode(start: Start): Promise<Mode> {
   log.info(`Data folder: ${config.dataFolder}`);
 
   const startedAt = performance.now();
-  const database = await openDatabase(config.dataFolder);
+  const database = await openDatabase(start);
   closing.add('the database', () => database[Symbol.asyncDispose]());
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   log.info(`Connected to database (PGlite in the data folder, opened in ${seconds} s)`);
@@ -48,10 +49,13 @@ export async function embeddedMode(start: Start): Promise<Mode> {
 }
 
 /** What PGlite says of files that it cannot read is for its developers: the person here is told which and what to do. */
-async function openDatabase(dataFolder: string): Promise<Database> {
+async function openDatabase({ config: { dataFolder }, fail }: Start): Promise<Database> {
   const folder = join(dataFolder, 'db');
   try {
-    return await pgliteDatabase({ dataFolder: folder });
+    return await pgliteDatabase({
+      dataFolder: folder,
+      onFatal: (error) => fail(databaseStopped(folder, error)),
+    });
   } catch (error) {
     const why = describeError(error).split('\n')[0]!.slice(0, SHOWN_CHARS);
     throw new ConfigError(

@@ -1,17 +1,23 @@
 import { Closing } from './closing.js';
 import { readConfig, type Config } from './config.js';
 import { ConfigError } from './early/place.mjs';
+import { Failure } from './failure.js';
 import { createLog, describeError } from './log.js';
 import { startServer } from './server.js';
 
 /** Ctrl-C reaches this process twice at once: from the terminal, and from npm. Later than this it was pressed again. */
 const SAME_KEYPRESS_MS = 500;
 
-/** Ends with 0 after a stop that was asked for, 1 after an error, 130 after a second Ctrl-C. */
+/** Ends with 0 after a stop that was requested, 1 after an error or a failure, 130 after a second Ctrl-C. */
 async function main(config: Config): Promise<number> {
   const log = createLog(config.logLevel, (line) => process.stdout.write(line));
   const closing = new Closing(log);
   const stop = new AbortController();
+  const failure = new Failure();
+  failure.signal.addEventListener('abort', () => {
+    process.stderr.write(`ERROR: ${failure.sentence}\n`);
+    stop.abort();
+  });
   const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
   let firstAt = 0;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -25,7 +31,7 @@ async function main(config: Config): Promise<number> {
     });
   }
   try {
-    const url = await startServer({ config, log, closing, stop: stop.signal });
+    const url = await startServer({ config, log, closing, stop: stop.signal, fail: failure.report });
     process.stdout.write(`Open this: ${url}\n`);
     await stopped;
   } catch (error) {
@@ -37,7 +43,7 @@ async function main(config: Config): Promise<number> {
   }
   const clean = await closing.close();
   log.info('Stopped');
-  return clean ? 0 : 1;
+  return clean && failure.sentence === undefined ? 0 : 1;
 }
 
 try {

@@ -10,6 +10,8 @@ export interface Start {
   readonly closing: Closing;
   /** Aborts when the process is to stop. */
   readonly stop: AbortSignal;
+  /** Ends the process in order, with this sentence and exit code 1. */
+  readonly fail: (sentence: string) => void;
 }
 
 /** What differs between the embedded mode and the one with a database server. */

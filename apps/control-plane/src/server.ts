@@ -12,6 +12,7 @@ import type { Mode, Start } from './mode.js';
 import { takePort } from './port.js';
 import { StartingGate } from './starting.js';
 import { templates } from './templates.js';
+import { Watchdog } from './watchdog/watchdog.js';
 import { xDesktopsHere } from './x-desktops.js';
 import { hasPage, securityHeaders, webFolder, webUi } from './web.js';
 
@@ -39,6 +40,8 @@ export async function startServer(start: Start): Promise<string> {
   const app = express();
   const controlPlane = await openControlPlane(start, mode);
   closing.add('the control plane', () => controlPlane[Symbol.asyncDispose]());
+  // Armed to the end: a database can freeze while it closes, too.
+  Watchdog.arm();
   stop.throwIfAborted();
 
   app.disable('x-powered-by');
