@@ -33,7 +33,7 @@ export function isInstalled() {
 /** Installs what the lock file names unless that is done. @throws BootstrapError */
 export async function ensureInstalled({ quiet = false, signal } = {}) {
   if (isInstalled()) return;
-  await exclusively(async () => {
+  await exclusively(async (signal) => {
     if (isInstalled()) return;
     if (!quiet) console.log('Installing dependencies (about 20 s)…');
     const npm = npmCommand();
@@ -43,7 +43,7 @@ export async function ensureInstalled({ quiet = false, signal } = {}) {
       env: cleanEnvironment(),
       signal,
     });
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     if (!result.ok) {
       console.error(result.output.trimEnd().split('\n').slice(0, SHOWN_LINES).join('\n'));
       throw new BootstrapError(
@@ -54,7 +54,7 @@ export async function ensureInstalled({ quiet = false, signal } = {}) {
   }, signal);
 }
 
-/** Runs `work` while no other run in this checkout installs or builds. */
+/** Runs `work` while no other run in this checkout installs or builds. Its signal aborts also when the lock is lost. */
 export async function exclusively(work, signal) {
   const lock = await takeLockFolder(join(root, '.artifacts', 'bootstrap.lock'), {
     waitMs: WAIT_FOR_OTHER_RUN_MS,
@@ -69,7 +69,7 @@ export async function exclusively(work, signal) {
     throw error;
   });
   try {
-    return await work();
+    return await work(AbortSignal.any([lock.lost, ...(signal ? [signal] : [])]));
   } finally {
     lock.release();
   }

@@ -23,7 +23,7 @@ const inputs = [
 /** Builds apps/web/dist unless it was made from the present sources. @throws BootstrapError */
 export async function ensureWebBuilt({ quiet = false, signal } = {}) {
   if (isBuilt(fingerprint())) return;
-  await exclusively(async () => {
+  await exclusively(async (signal) => {
     const wanted = fingerprint();
     if (isBuilt(wanted)) return;
     if (!quiet) console.log('Building the web page (about 2 s)…');
@@ -34,7 +34,7 @@ export async function ensureWebBuilt({ quiet = false, signal } = {}) {
       env: cleanEnvironment(),
       signal,
     });
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     if (!result.ok) {
       console.error(result.output.trimEnd());
       throw new BootstrapError('Building the web page failed; the reason is above.');

@@ -25,7 +25,7 @@ export async function main() {
   } catch (error) {
     if (stop.signal.aborted) process.exit(0);
     // Errors that a person can mend are one line; anything else is a defect, and its stack is wanted.
-    const known = ['BootstrapError', 'ConfigError', 'LockHeldError'].includes(error.name);
+    const known = ['BootstrapError', 'ConfigError', 'LockHeldError', 'LockLostError'].includes(error.name);
     console.error(known ? `ERROR: ${error.message}` : error);
     process.exit(1);
   }

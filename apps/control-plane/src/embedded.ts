@@ -9,6 +9,7 @@ import { lockDataFolder } from './data-lock.js';
 import { SHORTEST_SECRET_CHARS } from './config.js';
 import { ConfigError } from './early/place.mjs';
 import { databaseStopped } from './failure.js';
+import { endWhenLost, heldDatabase } from './held-database.js';
 import { keepRunning } from './keep-running.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
@@ -31,12 +32,19 @@ const WAIT_FOR_AGENT_MS = 10_000;
  */
 export async function embeddedMode(start: Start): Promise<Mode> {
   const { config, log, closing, stop } = start;
-  const lock = await lockDataFolder(config.dataFolder, { signal: stop });
+  const lock = await lockDataFolder(config.dataFolder, {
+    signal: stop,
+    onWait: (holder) =>
+      log.info(
+        `Waiting for the data folder: held by pid ${holder.pid} on ${holder.host} since ${holder.since}`,
+      ),
+  });
+  endWhenLost(lock, config.dataFolder);
   closing.add('the lock of the data folder', () => lock.release());
   log.info(`Data folder: ${config.dataFolder}`);
 
   const startedAt = performance.now();
-  const database = await openDatabase(start);
+  const database = heldDatabase(await openDatabase(start), lock);
   closing.add('the database', () => database[Symbol.asyncDispose]());
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   log.info(`Connected to database (PGlite in the data folder, opened in ${seconds} s)`);

@@ -13,6 +13,7 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockDataFolder } from '../src/data-lock.js';
 import { readLockFolder } from '../src/early/lock-folder.mjs';
@@ -138,6 +139,50 @@ describe('the lock of the data folder', () => {
       expect(notes[i]).toBe(`+${notes[i]?.slice(1)}`);
       expect(notes[i + 1]).toBe(`-${notes[i]?.slice(1)}`);
     }
+  });
+});
+
+describe('the lock in many orders of events', () => {
+  /** Long enough for a machine that is busy with other tests, in ms. */
+  const LEASE_MS = 3_000;
+  const ACTORS = 4;
+  const ROUNDS = 8;
+  const actor = fileURLToPath(new URL('support/lock-actor.mjs', import.meta.url));
+
+  /** Runs the actors of a seed to their ends; resolves with what they said. */
+  async function play(seed: number): Promise<string[]> {
+    const said: string[] = [];
+    const path = join(folder, `lock-${seed}`);
+    const run = async (number: number): Promise<void> => {
+      const args = [actor, path, String(seed * 100 + number), String(ROUNDS), String(LEASE_MS)];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      children.push(child);
+      let waking: NodeJS.Timeout | undefined;
+      createInterface(child.stdout).on('line', (line) => {
+        said.push(line);
+        const stopMs = /^stops (\d+)$/.exec(line)?.[1];
+        // More than once: it may say so well before it stops.
+        if (stopMs)
+          setTimeout(() => (waking = setInterval(() => child.kill('SIGCONT'), 100)), Number(stopMs));
+      });
+      await once(child, 'close');
+      clearInterval(waking);
+      if (child.signalCode === 'SIGKILL') said.push('killed');
+    };
+    await Promise.all(Array.from({ length: ACTORS }, (_, number) => run(number)));
+    return said;
+  }
+
+  it('never has two holders, and a dead one keeps it from nobody', { timeout: 120_000 }, async () => {
+    const seeds = [1, 2, 3];
+    const said = (await Promise.all(seeds.map(play))).flat();
+    const count = (start: string): number => said.filter((line) => line.startsWith(start)).length;
+    expect(said.filter((line) => line.startsWith('violation'))).toEqual([]);
+    // Each actor came to an end: it was not kept out for ever.
+    expect(count('done') + count('lost') + count('killed')).toBe(seeds.length * ACTORS);
+    expect(count('taken')).toBeGreaterThan(20);
+    expect(count('killed')).toBeGreaterThan(0);
+    expect(count('stops')).toBeGreaterThan(0);
   });
 });
 

@@ -1,59 +1,102 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { beatFile, BeatWatch, createBeat, readBeat, removeBeat } from './lock-beat.mjs';
+import { judgeProcess, parseHolder, thisProcess } from './lock-holder.mjs';
+import { HeldLock, newBeat } from './held-lock.mjs';
 
-/** How often a held lock is looked at again, in ms. */
+export { LockLostError } from './held-lock.mjs';
+
+/** How often a held lock is looked at again, in ms: one whose holder's process is seen, and one whose beat is watched. */
 const POLL_MS = 50;
+const WATCH_POLL_MS = 200;
+/** Looks in a row that find no owner and do not get the lock either. Past it the folder is no lock. */
+const MOST_VANISHED = 20;
 /** How long the remains of a lock that was taken over are kept, in ms: longer than anyone takes to act on reading it. */
 const REMAINS_MS = 60_000;
 
 /**
- * A lock that is a folder with `owner.json` in it.
+ * How long a holder whose process cannot be seen may be silent, in ms, before it counts as dead.
+ *
+ * It beats seven times in that, from a thread of its own, so that only a process that is stopped as a whole, or whose
+ * file system does not answer, misses all of them. A holder that has not beaten for a third of it makes sure that it
+ * holds the lock before it goes on.
+ */
+const LEASE_MS = 15_000;
+const BEATS_PER_LEASE = 7.5;
+const FRESH_PER_LEASE = 1 / 3;
+
+/**
+ * A lock that is a folder with `owner.json` and the holder's beat in it.
  *
  * free → held → free, or held → (its holder dies) → held by the next. Each step is one `rename`, which the kernel
  * refuses when the target holds anything: a lock appears together with its owner's name, and of several processes that
  * find the same dead holder exactly one can move it to the name made from that holder.
+ *
+ * A holder is dead when its process is seen to be gone (see `judgeProcess`), or else when it is silent for its lease.
  */
-export async function takeLockFolder(path, { waitMs, signal, onWait }) {
-  const owner = self();
-  const until = Date.now() + waitMs;
+export async function takeLockFolder(path, { waitMs, signal, onWait, leaseMs = LEASE_MS }) {
+  const owner = thisProcess(leaseMs);
+  const until = performance.now() + waitMs;
+  const watch = new BeatWatch();
   let told = false;
+  let vanished = 0;
   mkdirSync(dirname(path), { recursive: true });
   for (;;) {
     signal?.throwIfAborted();
-    if (place(path, owner)) {
+    const beat = place(path, owner);
+    if (beat) {
       clearRemains(path);
-      return { owner, release: () => release(path, owner) };
+      return hold(path, owner, beat);
     }
     const holder = readLockFolder(path);
-    if (holder === undefined) continue;
-    if (!isAlive(holder)) {
-      bury(path, holder);
+    if (holder === undefined) {
+      // Released in this moment, as a rule.
+      if (++vanished > MOST_VANISHED) throw notALock(path, 'a folder without owner.json');
+      await sleep(POLL_MS, undefined, signal ? { signal } : undefined);
       continue;
     }
-    if (Date.now() >= until) throw new LockHeldError(path, holder);
+    vanished = 0;
+    const seen = judgeProcess(holder);
+    const isWatched = seen === 'unseen' && holder.leaseMs !== undefined;
+    const state = isWatched ? watch.look(holder, readBeat(beatFile(path, holder.id))) : seen;
+    if (state === 'dead') {
+      const hasBeaten = bury(path, holder, isWatched ? watch : undefined);
+      // It came back at the very last moment and may act on that beat until it is stale.
+      if (hasBeaten)
+        await sleep(holder.leaseMs * FRESH_PER_LEASE, undefined, signal ? { signal } : undefined);
+      continue;
+    }
+    if (state !== 'silent' && performance.now() >= until) {
+      const lastSeen = state === 'unseen' ? undefined : (watch.lastSeen ?? new Date().toISOString());
+      throw new LockHeldError(path, holder, lastSeen, seen === 'alive');
+    }
     if (!told) onWait?.(holder);
     told = true;
-    await sleep(POLL_MS, undefined, signal ? { signal } : undefined);
+    await sleep(isWatched ? WATCH_POLL_MS : POLL_MS, undefined, signal ? { signal } : undefined);
   }
 }
 
-/** The lock is held by a process that lives, or that another machine must judge. */
+/** The lock is held by a process that lives, or by one of an earlier version that cannot be judged from here. */
 export class LockHeldError extends Error {
-  constructor(path, holder) {
-    super(
-      `${path} is held by pid ${holder.pid} on ${holder.host} since ${holder.since}` +
-        (holder.host === hostname() ? '' : ` (if that machine no longer runs it, delete ${path})`),
-    );
+  constructor(path, holder, lastSeen, isSeenHere) {
+    const who =
+      `pid ${holder.pid} on ${holder.host} since ${holder.since}, ` +
+      `last seen alive ${lastSeen ?? 'at an unknown time (an earlier version wrote the lock)'}`;
+    const undo = isSeenHere
+      ? 'stop that process'
+      : `stop that process, or, if that machine or container no longer runs it, delete ${path}`;
+    super(`${path} is held by ${who}; ${undo}`);
     this.name = 'LockHeldError';
     this.code = 'lock_held';
     this.holder = holder;
+    this.who = who;
+    this.undo = undo;
   }
 }
 
-/** Who holds the lock; undefined when nobody does. A lock that cannot be read counts as a dead holder's. */
+/** Who holds the lock; undefined when nobody does. A lock that cannot be understood counts as a dead holder's. */
 export function readLockFolder(path) {
   let text;
   try {
@@ -62,84 +105,63 @@ export function readLockFolder(path) {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   }
-  try {
-    const { pid, startTime, host, since, id } = JSON.parse(text);
-    if (Number.isInteger(pid) && typeof host === 'string' && typeof id === 'string') {
-      return { pid, startTime, host, since, id };
-    }
-  } catch {
-    // Falls through: a machine that lost power may leave an empty file.
-  }
-  return {
-    pid: 0,
-    startTime: undefined,
-    host: hostname(),
-    since: 'unknown',
-    id: `unreadable-${inode(path)}`,
-  };
-}
-
-/** Whether the holder's process exists. That a number was given to another process shows in its start time. */
-export function isAlive(holder) {
-  if (holder.host !== hostname()) return true;
-  if (holder.pid === 0) return false;
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    if (error.code === 'ESRCH') return false;
-  }
-  const startTime = startTimeOf(holder.pid);
-  return startTime === undefined || holder.startTime === undefined || startTime === holder.startTime;
-}
-
-function self() {
-  return {
-    pid: process.pid,
-    startTime: startTimeOf(process.pid),
-    host: hostname(),
-    since: new Date().toISOString(),
-    id: randomUUID(),
-  };
-}
-
-/** In clock ticks since the machine's boot, with the boot's id; undefined where there is no /proc, 'gone' for a zombie. */
-function startTimeOf(pid) {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the command's name in parentheses and may hold spaces: count from behind it.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return 'gone';
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${fields[19]}`;
-  } catch {
-    return undefined;
-  }
+  // A machine that lost power may leave an empty file.
+  return parseHolder(text) ?? { pid: 0, host: hostname(), since: 'unknown', id: `unreadable-${inode(path)}` };
 }
 
 function inode(path) {
   return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }
 
+/** Puts a lock of this owner in place; undefined when there is one already. */
 function place(path, owner) {
   const draft = `${path}.draft-${owner.id}`;
+  const beat = newBeat(path, owner);
   mkdirSync(draft, { mode: 0o700 });
   let placed = false;
   try {
-    writeFileSync(join(draft, 'owner.json'), `${JSON.stringify(owner)}\n`);
+    writeFileSync(join(draft, 'owner.json'), `${JSON.stringify(owner)}\n`, { mode: 0o600 });
+    createBeat(beatFile(draft, owner.id));
     placed = moved(draft, path);
   } catch (error) {
     if (error.code !== 'ENOTDIR') throw error;
-    throw Object.assign(new Error(`${path} is a file and no lock; delete it`), { code: 'lock_is_a_file' });
+    throw notALock(path, 'a file');
   } finally {
     if (!placed) rmSync(draft, { recursive: true, force: true });
   }
-  return placed;
+  return placed ? beat : undefined;
 }
 
-function bury(path, holder) {
-  moved(path, `${path}.dead-${holder.id}`);
+function hold(path, owner, beat) {
+  const release = () => releaseFolder(path, owner);
+  const { leaseMs } = owner;
+  try {
+    const times = { beatMs: leaseMs / BEATS_PER_LEASE, freshMs: leaseMs * FRESH_PER_LEASE };
+    return new HeldLock(path, owner, { beat, ...times, release });
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
-function release(path, owner) {
+function notALock(path, what) {
+  return Object.assign(new Error(`${path} is ${what} and no lock; delete it`), { code: 'lock_is_a_file' });
+}
+
+/** Moves a dead holder's lock away. Returns whether the holder has beaten since the watch looked last. */
+function bury(path, holder, watch) {
+  const remains = `${path}.dead-${holder.id}`;
+  if (!moved(path, remains)) return false;
+  if (readLockFolder(remains)?.id !== holder.id) {
+    // This process was suspended since it read the holder, and the lock is another's by now.
+    moved(remains, path);
+    return false;
+  }
+  const last = removeBeat(beatFile(remains, holder.id));
+  return watch !== undefined && !watch.saw(last);
+}
+
+function releaseFolder(path, owner) {
   if (readLockFolder(path)?.id !== owner.id) return;
   const remains = `${path}.dead-${owner.id}`;
   if (moved(path, remains)) rmSync(remains, { recursive: true, force: true });
