@@ -1,6 +1,7 @@
 import { ensureInstalled } from '../bootstrap.mjs';
 import { cleanEnvironment } from '../environment.mjs';
 import { findParts } from './debian.mjs';
+import { describeSegments, findLeftSegments, readSegments } from './shared-memory.mjs';
 import { steps } from './steps.mjs';
 
 /** A step that takes this many times its budget is stopped and has failed. */
@@ -20,7 +21,9 @@ export async function main(names) {
     if (!interrupt.signal.aborted) {
       total.failed += 1;
       console.error(
-        error.name === 'BootstrapError' || error.name === 'LockHeldError' ? `ERROR: ${error.message}` : error,
+        ['BootstrapError', 'LockHeldError', 'LockLostError'].includes(error.name)
+          ? `ERROR: ${error.message}`
+          : error,
       );
     }
   }
@@ -72,6 +75,7 @@ async function runSteps(names, total, interrupt) {
 async function runStep(step, context, interrupt) {
   console.log(`\n── ${step.name} …`);
   const startedAt = performance.now();
+  const segments = readSegments();
   const late = new AbortController();
   const limitS = step.budgetS * OVERRUN;
   const timer = setTimeout(() => late.abort(), limitS * 1000);
@@ -83,6 +87,11 @@ async function runStep(step, context, interrupt) {
     result = { passed: 0, failed: 1 };
   }
   clearTimeout(timer);
+  const left = await findLeftSegments(segments);
+  if (left.length > 0) {
+    console.error(describeSegments(left));
+    result = { ...result, failed: result.failed + 1 };
+  }
   if (late.signal.aborted) {
     result = {
       ...result,

@@ -85,11 +85,7 @@ export async function startX11vnc(): Promise<ResizingDesktop> {
     const xvfb = ['-displayfd', '3', '-screen', '0', screen, '-nolisten', 'tcp', '-noreset'];
     const display = await displayOf(programs.run('Xvfb', xvfb));
     xrandr = (...options) => programs.run('xrandr', options, { DISPLAY: display }).done();
-    const args = [
-      ...['-display', display, '-autoport', String(await freePort()), '-localhost', '-no6', '-noipv6'],
-      // What follows a dragged window would be sent when it is let go of only.
-      ...['-shared', '-forever', '-nopw', '-norc', '-xrandr', '-nowireframe', '-noscrollcopyrect'],
-    ];
+    const args = x11vncArguments(display, await freePort());
     // It takes clipboard texts some time after a display manager may have gone, unless it is told that there is none.
     const vnc = programs.run('x11vnc', args, { X11VNC_AVOID_WINDOWS: 'never' });
     return { display, port: Number(await vnc.says('stdout', /^PORT=(\d+)\n/m)) };
@@ -107,6 +103,16 @@ export async function startX11vnc(): Promise<ResizingDesktop> {
       await xrandr('--output', 'screen', '--mode', mode);
     },
   };
+}
+
+export function x11vncArguments(display: string, port: number): string[] {
+  return [
+    ...['-display', display, '-autoport', String(port), '-localhost', '-no6', '-noipv6'],
+    // Segments of shared memory of an x11vnc that was killed stay until the machine is restarted.
+    '-noshm',
+    // What follows a dragged window would be sent when it is let go of only.
+    ...['-shared', '-forever', '-nopw', '-norc', '-xrandr', '-nowireframe', '-noscrollcopyrect'],
+  ];
 }
 
 const modeOf = (width: number, height: number): string => `${width}x${height}`;
