@@ -6,6 +6,8 @@ const CONTROL_PLANE = 'http://127.0.0.1:8080';
 
 export default defineConfig({
   plugins: [react()],
+  // The server says under which path it is served, by the page's <base>.
+  base: './',
   resolve: { conditions: ['@streamspace/source', ...defaultClientConditions] },
   build: {
     // noVNC awaits at its top level.

@@ -5,8 +5,19 @@ export function dialableHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** The address to open in a browser. */
-export function browserUrl(host: string, port: number, path: string): string {
+/** The path of an address, `''` at the root. */
+export function pathOf(publicUrl: string | undefined): string {
+  return publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/+$/, '');
+}
+
+/**
+ * The address to open in a browser.
+ *
+ * @param path begins with a slash
+ * @param publicUrl the address at which people open it, where that is set
+ */
+export function browserUrl(host: string, port: number, path: string, publicUrl?: string): string {
+  if (publicUrl !== undefined) return new URL(`.${path}`, publicUrl.replace(/\/*$/, '/')).href;
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : dialableHost(host);
   return new URL(path, `http://${name}:${port}`).href;
 }

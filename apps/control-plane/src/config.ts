@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { siteProblems, type SiteOptions } from '@streamspace/control-plane';
 import { parseDuration } from './duration.js';
 import { ConfigError, readPlace } from './early/place.mjs';
 import { LOG_LEVELS, type LogLevel } from './log.js';
@@ -43,6 +44,8 @@ export interface Config {
   readonly vncIdleTimeoutMs: number;
   readonly viewersPerSession: number;
   readonly allowedOrigins: readonly string[];
+  /** How people and proxies reach it. */
+  readonly site: SiteOptions;
   readonly capacityWaitMs: number;
   /** 0 means unlimited. */
   readonly maxSessionsPerUser: number;
@@ -82,6 +85,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fo
     vncIdleTimeoutMs: duration('VNC_PROXY_TIMEOUT', text('VNC_PROXY_TIMEOUT', '5m'), 0),
     viewersPerSession: number('STREAMSPACE_VIEWERS_PER_SESSION', '32', 1),
     allowedOrigins: readOrigins(text('STREAMSPACE_ALLOWED_ORIGINS', '')),
+    site: readSite(env),
     capacityWaitMs: duration('STREAMSPACE_CAPACITY_WAIT', text('STREAMSPACE_CAPACITY_WAIT', '5m'), 1_000),
     maxSessionsPerUser: number('STREAMSPACE_MAX_SESSIONS_PER_USER', '0', 0),
     unisolatedAgents: readUnisolated(text('STREAMSPACE_UNISOLATED_AGENTS', 'admins')),
@@ -92,6 +96,23 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fo
     },
     xvnc: env['STREAMSPACE_XVNC'] || undefined,
   };
+}
+
+const SITE_VARIABLES = {
+  publicUrl: 'PUBLIC_URL',
+  trustProxy: 'TRUST_PROXY',
+  hosts: 'ALLOWED_HOSTS',
+} as const;
+
+function readSite(env: Readonly<Record<string, string | undefined>>): SiteOptions {
+  const names = Object.keys(SITE_VARIABLES) as (keyof typeof SITE_VARIABLES)[];
+  const site = Object.fromEntries(names.map((name) => [name, env[SITE_VARIABLES[name]] || undefined]));
+  const problems = siteProblems(site);
+  for (const name of names) {
+    const problem = problems[name];
+    if (problem !== undefined) throw new ConfigError(SITE_VARIABLES[name], site[name] ?? '', problem);
+  }
+  return site;
 }
 
 function readUnisolated(value: string): 'admins' | 'everyone' {

@@ -44,6 +44,19 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
         return log.info(`User ${event.username} logged in`);
       case 'login_refused':
         return log.warn(`Login refused for ${event.username} (${event.code})`);
+      case 'forwarded_header_ignored':
+        return log.warn(
+          `${event.header} of ${event.peer ?? 'a Unix socket'} is ignored: ` +
+            (event.isTrustSet
+              ? 'TRUST_PROXY does not name it. If it is a proxy of yours, add it there'
+              : 'TRUST_PROXY is not set. If a proxy is in front, name it there: else the log, the audit and the limit of wrong passwords take the proxy for every client'),
+        );
+      case 'host_refused':
+        return log.warn(
+          `${event.detail} If people open it by that name, set PUBLIC_URL to its address, or add the name to ALLOWED_HOSTS; behind a proxy, have it pass on the Host header`,
+        );
+      case 'origin_refused':
+        return log.warn(`Login of a browser not used: ${event.detail}`);
       case 'session_created':
         return log.info(`Session ${event.sessionId} created for ${event.user} on agent ${event.agentId}`);
       case 'session_waiting':
@@ -70,17 +83,17 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
         );
       case 'viewer_connected':
         return log.info(
-          `VNC proxy connection established for session ${event.sessionId} (vnc_proxy, ${event.user}, ${event.mode})`,
+          `VNC proxy connection established for session ${event.sessionId} (vnc_proxy, ${event.user}, ${event.mode}${from(event)})`,
         );
       case 'viewer_disconnected':
         return log.info(
-          `VNC proxy connection closed for session ${event.sessionId} (vnc_proxy, ${event.user}, ${event.mode}): ` +
+          `VNC proxy connection closed for session ${event.sessionId} (vnc_proxy, ${event.user}, ${event.mode}${from(event)}): ` +
             `${event.code} ${event.reason}, ${event.bytesToViewer} bytes out, ${event.bytesFromViewer} bytes in, ` +
             `${Math.round(event.durationMs / 1000)} s`,
         );
       case 'viewer_refused':
         return log.warn(
-          `VNC proxy connection refused for session ${event.sessionId ?? '(no id)'} (vnc_proxy): ${event.code} ${event.reason}`,
+          `VNC proxy connection refused for session ${event.sessionId ?? '(no id)'} (vnc_proxy${from(event)}): ${event.code} ${event.reason}`,
         );
     }
   };
@@ -91,3 +104,6 @@ const SHOWN = 10;
 
 const shortList = (ids: readonly string[]): string =>
   ids.length > SHOWN ? `${ids.slice(0, SHOWN).join(', ')} and ${ids.length - SHOWN} more` : ids.join(', ');
+
+const from = ({ address }: { readonly address?: string }): string =>
+  address === undefined ? '' : `, ${address}`;

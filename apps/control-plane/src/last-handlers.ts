@@ -4,7 +4,7 @@ import { describeError, type Log } from './log.js';
 /** What everybody gets whom nothing else answers: people the page, which says so itself, and programs a problem document. */
 export function lastHandlers(
   log: Log,
-  pages: string | undefined,
+  page: string | undefined,
 ): { notFound: RequestHandler; failed: ErrorRequestHandler } {
   const answer = (request: Request, response: Response, status: Status): void => {
     const problem = (): void => {
@@ -14,10 +14,7 @@ export function lastHandlers(
     };
     response.status(status).set('Cache-Control', 'no-store');
     const wantsPage = request.method === 'GET' && request.accepts(['json', 'html']) === 'html';
-    if (wantsPage && pages !== undefined && status !== 500)
-      response.sendFile('index.html', { root: pages, cacheControl: false }, (error?: Error) => {
-        if (error && !response.headersSent) problem();
-      });
+    if (wantsPage && page !== undefined && status !== 500) response.type('html').send(page);
     else problem();
   };
   return {

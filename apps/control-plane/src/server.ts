@@ -1,7 +1,14 @@
 import { createServer, type Server } from 'node:http';
-import { ControlPlaneError, createControlPlane, type ControlPlane } from '@streamspace/control-plane';
-import express from 'express';
-import { browserUrl } from './address.js';
+import { isIP } from 'node:net';
+import {
+  ControlPlaneError,
+  createControlPlane,
+  type ControlPlane,
+  type SiteOptions,
+} from '@streamspace/control-plane';
+import express, { type RequestHandler } from 'express';
+import { browserUrl, pathOf } from './address.js';
+import type { Config } from './config.js';
 import { embeddedMode } from './embedded.js';
 import { ConfigError } from './early/place.mjs';
 import { logEvents } from './events.js';
@@ -14,7 +21,7 @@ import { StartingGate } from './starting.js';
 import { templates } from './templates.js';
 import { Watchdog } from './watchdog/watchdog.js';
 import { xDesktopsHere } from './x-desktops.js';
-import { hasPage, securityHeaders, webFolder, webUi } from './web.js';
+import { hasPage, readPage, securityHeaders, webFolder, webUi } from './web.js';
 
 /**
  * Listens first, so that a port in use ends the start before anything else is touched; until everything else is open,
@@ -45,13 +52,16 @@ export async function startServer(start: Start): Promise<string> {
   stop.throwIfAborted();
 
   app.disable('x-powered-by');
-  app.use(securityHeaders(), controlPlane.router);
-  const pages = webFolder();
-  const isBuilt = hasPage(pages);
-  if (isBuilt) app.use(webUi(pages));
-  else log.warn('The web page is not built: only the API is served (npm start builds it)');
-  const last = lastHandlers(log, isBuilt ? pages : undefined);
-  app.use(last.notFound, last.failed);
+  const base = pathOf(config.site.publicUrl);
+  const folder = webFolder();
+  const page = hasPage(folder) ? readPage(folder, base) : undefined;
+  if (page === undefined) log.warn('The web page is not built: only the API is served (npm start builds it)');
+  const parts: RequestHandler[] = [securityHeaders(), controlPlane.router, controlPlane.guard];
+  if (page !== undefined) parts.push(webUi(folder, page));
+  // A proxy may strip the path of PUBLIC_URL, or pass it on.
+  if (base !== '') app.use(base, ...parts);
+  const last = lastHandlers(log, page);
+  app.use(...parts, last.notFound, last.failed);
   controlPlane.attach(server);
   gate.open(server, app);
   closing.add('the listener', () => void server.close());
@@ -61,7 +71,13 @@ export async function startServer(start: Start): Promise<string> {
   stop.throwIfAborted();
   const token = await controlPlane.setup.issueLink();
   const path = token === undefined ? '/' : `/setup?token=${encodeURIComponent(token)}`;
-  return browserUrl(config.host, port, path);
+  return browserUrl(config.host, port, path, config.site.publicUrl);
+}
+
+/** The name to listen on is one to be reached by. */
+function siteOf({ site, host }: Config): SiteOptions {
+  const hosts = [site.hosts ?? [], isIP(host) === 0 ? host : []].flat();
+  return { ...site, hosts: hosts.flatMap((names) => names.split(',')) };
 }
 
 async function openControlPlane({ config, log, stop }: Start, mode: Mode): Promise<ControlPlane> {
@@ -81,6 +97,7 @@ async function openControlPlane({ config, log, stop }: Start, mode: Mode): Promi
       vncIdleTimeoutMs: config.vncIdleTimeoutMs,
       viewersPerSession: config.viewersPerSession,
       allowedOrigins: config.allowedOrigins,
+      ...siteOf(config),
       capacityWaitMs: config.capacityWaitMs,
       maxSessionsPerUser: config.maxSessionsPerUser,
       unisolatedAgents: config.unisolatedAgents,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler, type Router } from 'express';
@@ -17,7 +17,8 @@ const CONTENT_SECURITY_POLICY = [
   "connect-src 'self'",
   "img-src 'self' data: blob:",
   "object-src 'none'",
-  "base-uri 'none'",
+  // The page names the path that it is served under.
+  "base-uri 'self'",
   "form-action 'self'",
   "frame-ancestors 'none'",
 ].join('; ');
@@ -47,8 +48,27 @@ export function hasPage(folder: string): boolean {
   return existsSync(join(folder, 'index.html'));
 }
 
-/** Serves the built web UI: files with a hash in their name for good, the page itself always asked for anew. */
-export function webUi(folder: string): Router {
+/** What the built page has in place of the path that browsers see. */
+const BUILT_BASE = '<base href="/" />';
+
+/**
+ * The built page, for the path under which browsers see it.
+ *
+ * @param base `''` at the root, else for example `/vdi`
+ */
+export function readPage(folder: string, base: string): string {
+  return readFileSync(join(folder, 'index.html'), 'utf8').replace(
+    BUILT_BASE,
+    () => `<base href="${base}/" />`,
+  );
+}
+
+/**
+ * Serves the built web UI: files with a hash in their name for good, the page itself always asked for anew.
+ *
+ * @param page from {@link readPage}
+ */
+export function webUi(folder: string, page: string): Router {
   const router = express.Router();
   router.use(
     '/assets',
@@ -67,7 +87,7 @@ export function webUi(folder: string): Router {
     }),
   );
   router.get(PAGES, (_request, response) => {
-    response.set('Cache-Control', 'no-cache').sendFile('index.html', { root: folder, cacheControl: false });
+    response.set('Cache-Control', 'no-cache').type('html').send(page);
   });
   return router;
 }

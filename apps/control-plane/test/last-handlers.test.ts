@@ -8,7 +8,7 @@ import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lastHandlers } from '../src/last-handlers.js';
 import { createLog } from '../src/log.js';
-import { webUi } from '../src/web.js';
+import { readPage, webUi } from '../src/web.js';
 
 let folder: string;
 let server: Server;
@@ -20,7 +20,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'streamspace-last-'));
   writeFileSync(join(folder, 'index.html'), '<title>page</title>');
   const log = createLog('info', (line) => lines.push(line));
-  const { notFound, failed } = lastHandlers(log, folder);
+  const { notFound, failed } = lastHandlers(log, readPage(folder, ''));
   const app = express();
   app.get('/broken', () => {
     throw new Error('secret of the house');
@@ -29,7 +29,10 @@ beforeAll(async () => {
     response.write('half');
     throw new Error('in the middle');
   });
-  server = createServer(app.use(webUi(folder), notFound, failed)).listen(0, '127.0.0.1');
+  server = createServer(app.use(webUi(folder, readPage(folder, '')), notFound, failed)).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

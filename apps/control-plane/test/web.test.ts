@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasPage, securityHeaders, webUi } from '../src/web.js';
+import { hasPage, readPage, securityHeaders, webUi } from '../src/web.js';
 
 let outside: string;
 let folder: string;
@@ -23,7 +23,10 @@ beforeAll(async () => {
   writeFileSync(join(folder, '.inputs'), 'not to be served');
   writeFileSync(join(folder, 'icon.svg'), '<svg/>');
   writeFileSync(join(folder, 'assets', 'index-abc123.js'), 'export {};');
-  server = createServer(express().use(securityHeaders(), webUi(folder))).listen(0, '127.0.0.1');
+  server = createServer(express().use(securityHeaders(), webUi(folder, readPage(folder, '')))).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

@@ -1,12 +1,13 @@
 import { useSyncExternalStore } from 'react';
 import type { User } from '@streamspace/client';
+import { ownName } from './base-path.js';
 
 /** Who uses this page. `unknown` until the refresh cookie was tried. */
 export type Auth =
   { readonly state: 'unknown' } | { readonly state: 'out' } | { readonly state: 'in'; readonly user: User };
 
 /** Remembers that there was a login, so that a first visit does not ask the server for one that cannot be. */
-const HINT = 'streamspace.logged-in';
+const HINT = ownName('streamspace.logged-in');
 
 let auth: Auth = remembered() ? { state: 'unknown' } : { state: 'out' };
 const listeners = new Set<() => void>();

@@ -1,8 +1,9 @@
 import { client } from './api.js';
 import { isOut, setUser } from './auth.js';
+import { ownName } from './base-path.js';
 
 /** The tabs of one browser share one login, by its cookie; they are to share its end. */
-const tabs = new BroadcastChannel('streamspace-logged-out');
+const tabs = new BroadcastChannel(ownName('streamspace-logged-out'));
 
 /** Logs out here and in every other tab, also where the server cannot be told; then it rejects. */
 export async function logOut(): Promise<void> {

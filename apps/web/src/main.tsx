@@ -2,6 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { App } from './app.js';
+import { basePath, isUnderBase } from './base-path.js';
 import { followLogOut } from './log-out.js';
 import './styles/tokens.css';
 import './styles/base.css';
@@ -12,11 +13,15 @@ import './styles/viewer.css';
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html lacks its #root element.');
 
-followLogOut();
-createRoot(root).render(
-  <StrictMode>
-    <BrowserRouter>
-      <App />
-    </BrowserRouter>
-  </StrictMode>,
-);
+// Opened past the proxy, at the root: the page is elsewhere.
+if (!isUnderBase(window.location.pathname)) window.location.replace(document.baseURI);
+else {
+  followLogOut();
+  createRoot(root).render(
+    <StrictMode>
+      <BrowserRouter basename={basePath || '/'}>
+        <App />
+      </BrowserRouter>
+    </StrictMode>,
+  );
+}

@@ -1,4 +1,5 @@
-const NAME = 'streamspace_refresh';
+/** The control plane's name for it; by https with a prefix that says so. */
+const NAME = /^(?:__Host-|__Secure-)?streamspace_refresh$/;
 const SENT_TO = 'api/v1/auth/';
 
 /**
@@ -6,12 +7,12 @@ const SENT_TO = 'api/v1/auth/';
  * them and hides the header, so there this holds nothing.
  */
 export class RefreshCookie {
-  #value: string | undefined;
+  #held: { readonly name: string; readonly value: string } | undefined;
 
   /** Adds the cookie to a request that goes where the cookie belongs. */
   addTo(headers: Headers, path: string): void {
-    if (this.#value !== undefined && path.startsWith(SENT_TO))
-      headers.set('cookie', `${NAME}=${this.#value}`);
+    if (this.#held && path.startsWith(SENT_TO))
+      headers.set('cookie', `${this.#held.name}=${this.#held.value}`);
   }
 
   /** Takes a new value, or the removal, from an answer. */
@@ -19,9 +20,12 @@ export class RefreshCookie {
     for (const line of headers.getSetCookie()) {
       const [pair = '', ...attributes] = line.split(';');
       const at = pair.indexOf('=');
-      if (at < 0 || pair.slice(0, at).trim() !== NAME) continue;
+      const name = pair.slice(0, Math.max(at, 0)).trim();
+      if (!NAME.test(name)) continue;
       const value = pair.slice(at + 1).trim();
-      this.#value = value === '' || attributes.some(removes) ? undefined : value;
+      if (value !== '' && !attributes.some(removes)) this.#held = { name, value };
+      // The removal of another name is that of an earlier version's cookie.
+      else if (this.#held?.name === name) this.#held = undefined;
     }
   }
 }

@@ -1,8 +1,9 @@
 import type { Server } from 'node:http';
 import type { AgentHub, AgentHubOptions, HubCounters } from '@streamspace/hub';
-import type { Router } from 'express';
+import type { RequestHandler, Router } from 'express';
 import type { TemplateSeed } from './domain/template.js';
 import type { ControlPlaneEvent } from './events.js';
+import type { SiteOptions } from './http/site-options.js';
 import type { ViewerCounters } from './http/viewer-counters.js';
 import type { Database } from './stores/database.js';
 
@@ -19,7 +20,7 @@ export type HubTiming = Pick<
   | 'openTimeoutMs'
 >;
 
-export interface ControlPlaneOptions {
+export interface ControlPlaneOptions extends SiteOptions {
   /** From `/pglite` or `/pg`. It stays the caller's: dispose it after the control plane. */
   database: Database;
   /**
@@ -70,9 +71,9 @@ export interface ControlPlaneOptions {
    */
   viewersPerSession?: number;
   /**
-   * Origins (`https://desk.example`) from which a browser may open viewer connections besides the host that it
-   * connects to, which may be of `https`, and of `http` where the server that this is attached to does not speak TLS
-   * itself. Requests without an Origin are not a browser's and pass.
+   * Origins (`https://desk.example`) of other sites whose pages may open viewer connections and use a browser's login,
+   * besides the origin of `publicUrl`. Without `publicUrl` that is the host of each request, by `https` or `http` as
+   * the request came, and by either where that is not known. Requests without an Origin are not a browser's and pass.
    *
    * @default none
    */
@@ -118,15 +119,28 @@ export interface ControlPlaneCounters extends HubCounters {
  * from servers; the servers and the database stay the caller's.
  */
 export interface ControlPlane extends AsyncDisposable {
-  /** `/health`, `/ready` and `/api/v1/…`. Mount it where it should be; other paths are passed on. */
+  /**
+   * `/health`, `/ready`, `/api/v1/…`, and 426 at `/vnc/…`. Mount it where it should be; other paths are passed on. But
+   * for probes and agents, a request for a host that is not one of `hosts` is answered with 421.
+   */
   readonly router: Router;
   /**
    * Takes the WebSocket upgrades of agents and viewers on this server. Upgrades to other paths are left to the server's
    * other listeners, or answered with 404 where there are none.
    *
-   * @param options.path where the router is mounted, for example `/vdi`. Default: the root.
+   * An upgrade to something other than a WebSocket (`h2c`) is answered as if it had not asked for it, unless the server
+   * has other listeners.
+   *
+   * @param options.path where the router is mounted, for example `/vdi`. Default: the root. The path of `publicUrl` is
+   * taken too.
    */
   attach(server: Server, options?: { path?: string }): void;
+  /**
+   * For pages of the app that the router is mounted in, which its own check of the Host does not cover: answers requests
+   * for a host that is not one of `hosts` with 421, and sends Strict-Transport-Security where browsers come by https.
+   * `/health`, `/ready` and `/metrics` answer whatever the Host.
+   */
+  readonly guard: RequestHandler;
   readonly hub: AgentHub;
   /**
    * What this replica has counted since the control plane was made, for metrics: frames of connections that were

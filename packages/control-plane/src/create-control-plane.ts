@@ -15,8 +15,10 @@ import { SessionWaits } from './domain/session-waits.js';
 import { Sessions } from './domain/sessions.js';
 import { ControlPlaneError } from './errors.js';
 import { keepHouse } from './housekeeping.js';
+import { guard } from './http/guard.js';
 import { apiRouter } from './http/router.js';
 import type { Services } from './http/services.js';
+import { Site } from './http/site.js';
 import { Upgrades } from './http/upgrades.js';
 import { ViewerEndpoint } from './http/viewer-endpoint.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
@@ -86,7 +88,6 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     sessions: stores.sessions,
     waits,
     hub,
-    allowedOrigins: options.allowedOrigins,
     idleTimeoutMs: options.vncIdleTimeoutMs,
     waitMs: options.viewerWaitMs,
     agentWaitMs: options.viewerAgentWaitMs,
@@ -120,6 +121,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
       if (closing) throw new ControlPlaneError('closed', 'the control plane is closed');
       upgrades.attach(server, path);
     },
+    guard: guard(services.site),
     hub,
     counters: () => ({ ...hub.counters(), viewers: viewers.counters() }),
     setup: { issueLink: () => services.setup.issueLink() },
@@ -224,7 +226,7 @@ function createServices(options: ResolvedOptions, stores: Stores, wakeups: Wakeu
     agents: stores.agents,
     agentKeys: new AgentKeys(stores.agents, deriveKey(options.agentKeySecret, 'agent-keys')),
     tickets: new Tickets(stores.tickets),
-    allowedOrigins: options.allowedOrigins,
+    site: new Site(options.site, onEvent),
     ready: () => answersWithin(database, READY_MS),
     onEvent,
     onError,

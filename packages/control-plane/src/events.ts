@@ -38,6 +38,30 @@ export type ControlPlaneEvent =
       readonly region: string | undefined;
     }
   | { readonly type: 'agent_refused'; readonly agentId: string; readonly code: string }
+  | {
+      /** The first request with headers of a proxy that `trustProxy` does not name. Told once. */
+      readonly type: 'forwarded_header_ignored';
+      readonly header: 'X-Forwarded-For' | 'X-Forwarded-Proto';
+      /** Address of the peer that sent it; `undefined` for a Unix socket. */
+      readonly peer: string | undefined;
+      /** Whether `trustProxy` names any proxy. */
+      readonly isTrustSet: boolean;
+    }
+  | {
+      /** A request for a host that is not one of this server's. Told once a minute for each host. */
+      readonly type: 'host_refused';
+      /** As it was sent, cut to 200 characters; `''` where there was none. */
+      readonly host: string;
+      readonly detail: string;
+    }
+  | {
+      /** A page that may not use a browser's login, or renew it. Told once a minute for each origin. */
+      readonly type: 'origin_refused';
+      /** As it was sent, cut to 200 characters; `none` where there was none. */
+      readonly origin: string;
+      /** What is allowed, and which settings change it. */
+      readonly detail: string;
+    }
   | { readonly type: 'admin_created'; readonly username: string }
   | { readonly type: 'login'; readonly username: string }
   | { readonly type: 'login_refused'; readonly username: string; readonly code: string }
@@ -93,12 +117,14 @@ export type ControlPlaneEvent =
       readonly sessionId: string;
       readonly user: string;
       readonly mode: 'control' | 'view';
+      readonly address?: string;
     }
   | {
       readonly type: 'viewer_disconnected';
       readonly sessionId: string;
       readonly user: string;
       readonly mode: 'control' | 'view';
+      readonly address?: string;
       /**
        * WebSocket close code that the viewer was sent, and its reason; 1000 where the viewer closed, 1006 where it went
        * without a word. Messages that are no WebSocket's or too large (1002, 1007, 1009) are closed without a reason.
@@ -116,7 +142,8 @@ export type ControlPlaneEvent =
        * session's.
        */
       readonly sessionId: string | undefined;
-      /** WebSocket close code, or the HTTP status of an upgrade that was refused (403: its origin). */
+      readonly address?: string;
+      /** WebSocket close code, or the HTTP status of an upgrade that was refused (403: its origin, 421: its host). */
       readonly code: number;
       readonly reason: string;
     };

@@ -4,6 +4,8 @@ import type { Template, TemplateSeed } from './domain/template.js';
 import { ControlPlaneError } from './errors.js';
 import type { ControlPlaneEvent } from './events.js';
 import { isWebOrigin } from './http/origin.js';
+import type { ResolvedSite } from './http/site.js';
+import { parseHosts, parsePublicUrl, parseTrustProxy, type Parsed } from './http/site-options.js';
 import type { Retention } from './stores/retention.js';
 import { DEAD_MS } from './stores/replicas.js';
 
@@ -18,7 +20,7 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
   readonly viewerWaitMs: number;
   readonly viewerAgentWaitMs: number;
   readonly viewersPerSession: number;
-  readonly allowedOrigins: ReadonlySet<string>;
+  readonly site: ResolvedSite;
   readonly commandTimeoutMs: number;
   readonly capacityWaitMs: number;
   readonly maxSessionsPerUser: number;
@@ -70,7 +72,12 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
       eventsDays: count('retention.eventsDays', given.retention?.eventsDays, 30, 1),
       auditDays: count('retention.auditDays', given.retention?.auditDays, 365, 1),
     },
-    allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
+    site: {
+      publicUrl: parsed('publicUrl', parsePublicUrl(given.publicUrl)),
+      trust: parsed('trustProxy', parseTrustProxy(given.trustProxy)),
+      hosts: parsed('hosts', parseHosts(given.hosts)),
+      allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
+    },
     hub: given.hub ?? {},
     ...(given.backend && { backend: given.backend }),
     onError,
@@ -123,6 +130,11 @@ function unisolated(value: unknown): 'admins' | 'everyone' {
   if (value === undefined || value === 'admins') return 'admins';
   if (value === 'everyone') return value;
   throw invalid('unisolatedAgents', value, '"admins" or "everyone"');
+}
+
+function parsed<T>(name: string, found: Parsed<T>): T {
+  if ('value' in found) return found.value;
+  throw new ControlPlaneError('invalid_option', `${name} ${found.problem}`);
 }
 
 function resolveOrigin(origin: string): string {

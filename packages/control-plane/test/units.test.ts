@@ -61,6 +61,7 @@ describe('the package', () => {
       'ControlPlaneError',
       'DatabaseError',
       'createControlPlane',
+      'siteProblems',
     ]);
     expect(await names(import('../src/pg/index.js'))).toEqual(['pgDatabase']);
     expect(await names(import('../src/pglite/index.js'))).toEqual(['pgliteDatabase']);
@@ -201,10 +202,15 @@ describe('the login throttle', () => {
 
 describe('an upgrade', () => {
   const from = (origin: string | undefined, host: string, encrypted = false) =>
-    isOriginAllowed(
-      { headers: { ...(origin && { origin }), host }, socket: { encrypted } } as unknown as IncomingMessage,
-      new Set(['https://ok.example']),
-    );
+    isOriginAllowed({ headers: { ...(origin && { origin }), host } } as unknown as IncomingMessage, {
+      publicOrigin: undefined,
+      allowedOrigins: new Set(['https://ok.example']),
+      client: {
+        address: '192.0.2.1',
+        scheme: encrypted ? 'https' : 'http',
+        isSchemeKnown: encrypted,
+      },
+    });
 
   it('may come from the same host, from an allowed origin, or from no browser', () => {
     expect(from('http://desk.example:8000', 'desk.example:8000')).toBe(true);

@@ -126,7 +126,7 @@ describe('a viewer that comes to a session without a desktop', () => {
       reason: 'The agent that runs this session is not connected.',
     };
     expect(await desk.view(await desk.ticket()).closed).toEqual(told);
-    expect(desk.said()).toEqual([{ type: 'viewer_refused', sessionId: 's', ...told }]);
+    expect(desk.said()).toEqual([{ type: 'viewer_refused', sessionId: 's', address: '127.0.0.1', ...told }]);
   });
 
   it('is told to try again when the agent is slow', async () => {

@@ -27,7 +27,12 @@ describe('the viewers of one session', () => {
       reason: 'This desktop has as many viewers as it may (2). Close one and try again.',
     };
     expect(await desk.view(await desk.ticket()).closed).toEqual(told);
-    expect(desk.said().at(-1)).toEqual({ type: 'viewer_refused', sessionId: 's', ...told });
+    expect(desk.said().at(-1)).toEqual({
+      type: 'viewer_refused',
+      sessionId: 's',
+      address: '127.0.0.1',
+      ...told,
+    });
     expect(desk.agent.opened).toHaveLength(2);
     one.socket.close();
     await one.closed;

@@ -46,7 +46,7 @@ describe('a viewer', () => {
     await eventually('said', () => desk.server.events.some(({ type }) => type === 'viewer_disconnected'));
     const said = desk.server.events.filter(({ type }) => type.startsWith('viewer_'));
     expect(said).toEqual([
-      { type: 'viewer_connected', sessionId: 's', user: 'ann', mode: 'control' },
+      { type: 'viewer_connected', sessionId: 's', user: 'ann', mode: 'control', address: '127.0.0.1' },
       expect.objectContaining({
         type: 'viewer_disconnected',
         code: CLOSE.normal,

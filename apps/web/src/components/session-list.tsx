@@ -2,6 +2,7 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 import type { Session, Template, User } from '@streamspace/client';
 import { client } from '../api.js';
+import { viewerPath } from '../base-path.js';
 import { useAction } from '../hooks/use-action.js';
 import { displayName } from '../hooks/use-templates.js';
 import { Badge } from './badge.js';
@@ -77,7 +78,7 @@ function SessionRow({
     <li className="row" data-session={session.id} data-over={isOver(session)}>
       <div className="row-main">
         <p className="row-title">
-          {canOpen ? <Link to={session.url}>{name}</Link> : name}
+          {canOpen ? <Link to={viewerPath(session)}>{name}</Link> : name}
           {owner && <span className="row-owner"> of {owner}</span>}
         </p>
         <p className="row-facts">
@@ -120,7 +121,11 @@ function SessionRow({
           </button>
         )}
         {canOpen && (
-          <Link className="button button-primary" aria-label={`Open ${name} ${session.id}`} to={session.url}>
+          <Link
+            className="button button-primary"
+            aria-label={`Open ${name} ${session.id}`}
+            to={viewerPath(session)}
+          >
             Open
           </Link>
         )}

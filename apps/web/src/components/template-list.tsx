@@ -1,4 +1,5 @@
 import type { Template } from '@streamspace/client';
+import { viewerPath } from '../base-path.js';
 import { useNavigate } from 'react-router';
 import { useAction } from '../hooks/use-action.js';
 import type { Poll } from '../hooks/use-poll.js';
@@ -14,7 +15,7 @@ export function TemplateList({ templates }: { templates: Poll<Template[]> }) {
   const start = (template: string): void =>
     action.run(async (signal) => {
       const session = await startDesktop(template, signal);
-      await navigate(session.url);
+      await navigate(viewerPath(session));
     });
   return (
     <>

@@ -2,6 +2,7 @@ import { useEffect, useState, type FormEvent } from 'react';
 import { Link, Navigate, useNavigate, useSearchParams } from 'react-router';
 import { client } from '../api.js';
 import { useAuth } from '../auth.js';
+import { basePath, viewerPath } from '../base-path.js';
 import { Entrance } from '../components/entrance.js';
 import { Field } from '../components/field.js';
 import { Notice } from '../components/notice.js';
@@ -25,7 +26,7 @@ export function SetupPage() {
   const status = useSetupStatus();
   const [refusal, setRefusal] = useState<unknown>();
 
-  useEffect(() => window.history.replaceState(window.history.state, '', '/setup'), []);
+  useEffect(() => window.history.replaceState(window.history.state, '', `${basePath}/setup`), []);
 
   if (wasIn) return <Navigate to="/sessions" replace />;
   if (auth.state === 'out') {
@@ -108,7 +109,7 @@ function SetupForm({
       setStep('starting');
       try {
         const session = await startFirstDesktop(signal);
-        await navigate(session?.url ?? '/sessions', { replace: true });
+        await navigate(session ? viewerPath(session) : '/sessions', { replace: true });
       } catch (error) {
         await navigate('/sessions', { replace: true, state: { error: told(error) } });
       }

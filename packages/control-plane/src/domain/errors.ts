@@ -17,6 +17,8 @@ export const REFUSALS = {
   user_exists: { status: 409, title: 'User exists' },
   quota_exceeded: { status: 403, title: 'Too many sessions' },
   setup_done: { status: 409, title: 'Already set up' },
+  host_not_allowed: { status: 421, title: 'Host not allowed' },
+  upgrade_required: { status: 426, title: 'Upgrade required' },
   body_too_large: { status: 413, title: 'Body too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
   invalid_field: { status: 422, title: 'Invalid field' },

@@ -10,7 +10,7 @@ import { agentView, auditView, registeredView } from './views.js';
 const AGENT_ID_CHARS = 255;
 
 /** Agents: what administrators see and do, and how agents register. */
-export function agentRoutes({ accessTokens, agents, agentKeys, audit, onEvent }: Services): Router {
+export function agentRoutes({ accessTokens, agents, agentKeys, audit, site, onEvent }: Services): Router {
   const router = Router();
 
   router.get('/agents', async (request, response) => {
@@ -22,7 +22,7 @@ export function agentRoutes({ accessTokens, agents, agentKeys, audit, onEvent }:
     const { userId: actorId } = adminOf(request, accessTokens);
     const agentId = new Fields(request.body).text('agent_id', { max: AGENT_ID_CHARS });
     const key = await agentKeys.issue(agentId);
-    const address = request.ip;
+    const { address } = site.clientOf(request);
     await audit.append({
       actorId,
       action: 'agent_key_issued',

@@ -1,11 +1,13 @@
 import { json, Router, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.js';
 import { agentRoutes } from './agent-routes.js';
+import { guard, isAgentPath } from './guard.js';
 import { loginRoutes } from './login-routes.js';
 import { noteMount } from './mount.js';
 import { problemHandler } from './problem.js';
 import type { Services } from './services.js';
 import { sessionRoutes } from './session-routes.js';
+import { webSocketPaths } from './web-socket-paths.js';
 
 /** Largest body of a request; past it: 413 `body_too_large`. */
 const BODY_LIMIT = '1mb';
@@ -23,8 +25,9 @@ const protect: RequestHandler = (_request, response, next) => {
 
 /** All of the HTTP API. Paths that are not its own are passed on. */
 export function apiRouter(services: Services): Router {
+  const { site } = services;
   const router = Router();
-  router.use(noteMount);
+  router.use(noteMount(site.path));
 
   router.get('/health', protect, (_request, response) => {
     response.json({ status: 'healthy', pod_name: services.podName });
@@ -33,7 +36,13 @@ export function apiRouter(services: Services): Router {
     await services.ready();
     response.json({ status: 'ready' });
   });
-  router.use('/api', protect);
+  router.use(
+    '/api',
+    protect,
+    guard(site, (path) => isAgentPath(`/api${path}`)),
+  );
+  router.all('/vnc/:sessionId', protect, guard(site));
+  router.use(webSocketPaths(site));
   router.use('/api/v1', json({ limit: BODY_LIMIT }));
   router.use('/api/v1', loginRoutes(services), sessionRoutes(services), agentRoutes(services));
   router.use('/api', (request) => {

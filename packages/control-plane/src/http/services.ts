@@ -9,6 +9,7 @@ import type { Sessions } from '../domain/sessions.js';
 import type { AuditStore, EventStore } from '../domain/timeline.js';
 import type { ControlPlaneEvent } from '../events.js';
 import type { AgentsStore } from '../stores/agents-store.js';
+import type { Site } from './site.js';
 
 /** What the endpoints call. */
 export interface Services {
@@ -24,8 +25,8 @@ export interface Services {
   readonly tickets: Tickets;
   readonly events: EventStore;
   readonly audit: AuditStore;
-  /** Origins of other sites whose pages are as good as ours. */
-  readonly allowedOrigins: ReadonlySet<string>;
+  /** How the control plane is reached, and who may. */
+  readonly site: Site;
   /** Resolves when requests can be served; rejects with why not. */
   readonly ready: () => Promise<void>;
   readonly onEvent: (event: ControlPlaneEvent) => void;

@@ -12,7 +12,7 @@ import { eventView, sessionView, templateView } from './views.js';
 
 /** Templates, sessions and their tickets. */
 export function sessionRoutes(services: Services): Router {
-  const { accessTokens, sessions, templates, tickets, events, audit } = services;
+  const { accessTokens, sessions, templates, tickets, events, audit, site } = services;
   const router = Router();
   /** What somebody does to the session of somebody else is written down. */
   const noteForeign = async (
@@ -23,7 +23,7 @@ export function sessionRoutes(services: Services): Router {
   ): Promise<void> => {
     if (session.userId === caller.userId) return;
     const { userId: actorId } = caller;
-    const address = request.ip;
+    const { address } = site.clientOf(request);
     await audit.append({
       actorId,
       action,

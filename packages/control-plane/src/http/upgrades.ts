@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { AgentHub } from '@streamspace/hub';
 import { Refusal } from '../domain/errors.js';
+import { asksForWebSocket, OtherUpgrades } from './other-upgrades.js';
 import { toRefusal } from './problem.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import type { Services } from './services.js';
@@ -22,9 +23,11 @@ function decoded(part: string): string | undefined {
 }
 
 /** What an upgrade is for; `undefined` when it is none of ours. */
-export function targetOf(url: string, mount: string): Target | undefined {
-  if (!URL.canParse(url, 'http://localhost')) return undefined;
-  const { pathname, searchParams } = new URL(url, 'http://localhost');
+export function targetOf(target: string, mount: string): Target | undefined {
+  // A target that begins with two slashes is a path too, and not a host.
+  const url = target.startsWith('/') ? `http://localhost${target}` : target;
+  if (!URL.canParse(url)) return undefined;
+  const { pathname, searchParams } = new URL(url);
   if (!pathname.startsWith(`${mount}/`)) return undefined;
   const path = pathname.slice(mount.length);
   if (path === '/api/v1/agents/connect')
@@ -39,7 +42,7 @@ const normalMount = (path: string): string => path.replace(/\/+$/, '');
 
 /** Hands WebSocket upgrades of HTTP servers to the hub and to the viewers' endpoint, until it is closed. */
 export class Upgrades {
-  readonly #attached: { server: Server; listener: Listener }[] = [];
+  readonly #attached: { server: Server; listener: Listener; others: OtherUpgrades }[] = [];
   /** Sockets of agents that are being authenticated. */
   readonly #pending = new Set<Duplex>();
   readonly #services: Services;
@@ -53,16 +56,23 @@ export class Upgrades {
   }
 
   attach(server: Server, path: string): void {
-    const mount = normalMount(path);
+    const { path: publicPath } = this.#services.site;
+    const mounts = [normalMount(path), ...(publicPath === undefined ? [] : [publicPath])];
+    const isAlone = (): boolean => server.listenerCount('upgrade') === 1;
+    const others = new OtherUpgrades(server, isAlone);
     const listener: Listener = (request, socket, head) => {
-      const target = targetOf(request.url ?? '/', mount);
+      if (!asksForWebSocket(request)) {
+        if (isAlone()) others.serve(request, socket, head);
+        return;
+      }
+      const target = mounts.map((mount) => targetOf(request.url ?? '/', mount)).find((found) => found);
       if (target?.kind === 'agent') void this.#agent(request, socket, head, target.agentId);
       else if (target) this.#viewers.handleUpgrade(request, socket, head, target.sessionId, target.ticket);
-      else if (server.listenerCount('upgrade') === 1)
+      else if (isAlone())
         refuseUpgrade(socket, new Refusal('not_found', 'There is no WebSocket at this path.'));
     };
     server.on('upgrade', listener);
-    this.#attached.push({ server, listener });
+    this.#attached.push({ server, listener, others });
   }
 
   async #agent(request: IncomingMessage, socket: Duplex, head: Buffer, agentId: string): Promise<void> {
@@ -86,7 +96,10 @@ export class Upgrades {
 
   /** Takes no more upgrades. Connections that were handed on stay. */
   close(): void {
-    for (const { server, listener } of this.#attached.splice(0)) server.off('upgrade', listener);
+    for (const { server, listener, others } of this.#attached.splice(0)) {
+      server.off('upgrade', listener);
+      others.close();
+    }
     for (const socket of this.#pending) socket.destroy();
   }
 }

@@ -4,11 +4,10 @@ import { CLOSE, type StreamPolicy } from '@streamspace/protocol';
 import { joinChannels, type ByteChannel } from '@streamspace/vnc-tunnel';
 import { WebSocketServer } from 'ws';
 import type { Ticket } from '../auth/ports.js';
-import { Refusal } from '../domain/errors.js';
 import { isDnsLabel } from '../domain/session.js';
 import { Desktops, type DesktopsOptions } from './desktops.js';
 import type { KeepAliveOptions } from './keep-alive.js';
-import { isOriginAllowed, originRefusal } from './origin.js';
+import { problemOf } from './problem.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import type { Services } from './services.js';
 import { ViewerConnection } from './viewer-connection.js';
@@ -19,7 +18,6 @@ import { watchChannel } from './watched-channel.js';
 
 export interface ViewerEndpointOptions extends DesktopsOptions {
   services: Services;
-  allowedOrigins: ReadonlySet<string>;
   idleTimeoutMs: number;
   viewersPerSession: number;
 }
@@ -74,17 +72,18 @@ export class ViewerEndpoint {
     sessionId: string,
     ticket: string | null,
   ): void {
-    const { allowedOrigins } = this.#options;
-    if (!isOriginAllowed(request, allowedOrigins)) {
-      const origin = String(request.headers.origin).slice(0, 200);
-      const refusal = new Refusal('origin_not_allowed', `Pages of ${origin} may not open viewers here.`);
+    const { site } = this.#options.services;
+    const { address } = site.clientOf(request);
+    const refusal = site.hostRefusal(request, request.url ?? '/') ?? site.originRefusal(request);
+    if (refusal) {
       refuseUpgrade(socket, refusal);
-      this.#refused(sessionId, 403, originRefusal(request, allowedOrigins));
+      const { status } = problemOf(refusal);
+      this.#refused({ sessionId, address }, status, [refusal.message, refusal.remedy].join(' ').trim());
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       const connection = new ViewerConnection(ws, KEEP_ALIVE);
-      const viewer = this.#view(connection, sessionId, ticket);
+      const viewer = this.#view(connection, { sessionId, address }, ticket);
       this.#viewers.set(viewer, connection);
       void viewer.then(() => this.#viewers.delete(viewer));
     });
@@ -95,30 +94,32 @@ export class ViewerEndpoint {
     return this.#counts.snapshot(this.#viewers.size);
   }
 
-  #refused(sessionId: string, code: number, reason: string): void {
+  #refused({ sessionId, address }: Asked, code: number, reason: string): void {
     this.#counts.refused(code);
     this.#options.services.onEvent({
       type: 'viewer_refused',
       sessionId: namedSession(sessionId),
+      ...(address !== undefined && { address }),
       code,
       reason,
     });
   }
 
   /** Never rejects. */
-  async #view(viewer: ViewerConnection, sessionId: string, ticket: string | null): Promise<void> {
+  async #view(viewer: ViewerConnection, asked: Asked, ticket: string | null): Promise<void> {
+    const { sessionId } = asked;
     try {
       if (this.#closing) throw stopping();
       if (this.#viewers.size >= VIEWERS)
         throw new ViewerEnd(CLOSE.limitReached, 'This control plane has too many viewers.');
-      const { who, policy } = await this.#admit(viewer, sessionId, ticket);
+      const { who, policy } = await this.#admit(viewer, asked, ticket);
       const stream = await this.#desktops.open(sessionId, policy, viewer.signal);
       await this.#join(viewer, stream, who);
     } catch (error) {
       viewer.end(error);
       // What ended the viewer first is what it was told.
       const end = viewerEndOf(viewer.signal.reason);
-      if (!end.hasLeft) this.#refused(sessionId, end.closeCode, end.message);
+      if (!end.hasLeft) this.#refused(asked, end.closeCode, end.message);
       if (!isUsualEnd(error))
         this.#options.services.onError(error, `a viewer of session ${namedSession(sessionId) ?? '(no id)'}`);
     } finally {
@@ -129,7 +130,7 @@ export class ViewerEndpoint {
   /** Spends the ticket and takes a seat. @throws ViewerEnd */
   async #admit(
     viewer: ViewerConnection,
-    sessionId: string,
+    { sessionId, address }: Asked,
     ticket: string | null,
   ): Promise<{ who: Who; policy: StreamPolicy }> {
     const { services } = this.#options;
@@ -140,7 +141,8 @@ export class ViewerEndpoint {
     const leave = this.#seats.take(sessionId);
     void viewer.gone.then(leave);
     const { mode } = granted;
-    return { who: { sessionId, user: user.username, mode }, policy: POLICIES[mode] };
+    const who: Who = { sessionId, user: user.username, mode, ...(address !== undefined && { address }) };
+    return { who, policy: POLICIES[mode] };
   }
 
   /** Passes bytes until either side is over. Never rejects. */
@@ -203,8 +205,15 @@ export class ViewerEndpoint {
   }
 }
 
+/** What a viewer asks for, and from where. */
+interface Asked {
+  readonly sessionId: string;
+  readonly address: string | undefined;
+}
+
 interface Who {
   readonly sessionId: string;
+  readonly address?: string;
   readonly user: string;
   readonly mode: Ticket['mode'];
 }
