@@ -11,11 +11,15 @@ export interface Told {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** Codes of the client whose own words, which name addresses and statuses, are for those who write programs. */
+/** Codes whose own words, which name addresses and statuses, are for those who write programs. */
 const FOR_PEOPLE: Readonly<Record<string, { detail: string; remedy: string }>> = {
   unreachable: {
     detail: 'The control plane cannot be reached.',
     remedy: 'Check your network, or that it runs, and try again.',
+  },
+  upgrade_required: {
+    detail: 'The proxy in front does not pass WebSocket connections.',
+    remedy: 'Tell whoever looks after the server: the proxy has to pass on the headers Upgrade and Connection.',
   },
   unexpected_answer: {
     detail: 'Something else answers in place of the control plane.',

@@ -1,7 +1,10 @@
 import type { ViewerStatus } from '@streamspace/viewer';
+import { useRefusedUpgrade } from '../hooks/use-refused-upgrade.js';
 import { Panel, ToList, Waiting } from './panel.js';
 
 interface ConnectionPanelProps {
+  /** Of the session. */
+  readonly id: string;
   readonly status: ViewerStatus;
   /** What became of the session is being asked: too early to say what to do. */
   readonly looking: boolean;
@@ -9,7 +12,8 @@ interface ConnectionPanelProps {
 }
 
 /** What there is to say about the connection to a session that runs. */
-export function ConnectionPanel({ status, looking, onRetry }: ConnectionPanelProps) {
+export function ConnectionPanel({ id, status, looking, onRetry }: ConnectionPanelProps) {
+  const refused = useRefusedUpgrade(id, status);
   switch (status.state) {
     case 'connected':
       return null;
@@ -24,7 +28,11 @@ export function ConnectionPanel({ status, looking, onRetry }: ConnectionPanelPro
       return (
         <Panel
           title={title}
-          text={[status.reason === title ? '' : status.reason, hintFor(status.code)].join(' ').trim()}
+          text={
+            refused
+              ? `${refused.detail} ${refused.remedy}`.trim()
+              : [status.reason === title ? '' : status.reason, hintFor(status.code)].join(' ').trim()
+          }
           action={
             <>
               <button type="button" className="button button-primary" onClick={onRetry}>

@@ -37,7 +37,7 @@ export function ViewerPanel({ session, error, status, looking, onRetry, onChange
     case 'pending':
       return <Waiting text="The desktop is being started." />;
     case 'running':
-      return <ConnectionPanel status={status} looking={looking} onRetry={onRetry} />;
+      return <ConnectionPanel id={session.id} status={status} looking={looking} onRetry={onRetry} />;
     case 'hibernated':
       return (
         <Panel

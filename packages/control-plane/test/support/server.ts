@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
+import express, { type Express } from 'express';
 import {
   createControlPlane,
   type ControlPlane,
@@ -20,12 +20,16 @@ export interface TestServer extends AsyncDisposable {
   readonly errors: { error: unknown; where: string }[];
 }
 
+export type ServerOptions = Partial<ControlPlaneOptions> & {
+  mount?: string;
+  reset?: boolean;
+  /** What the host application has before the router. */
+  configure?: (app: Express) => void;
+};
+
 /** A control plane on a real socket, with its events and errors written down. */
-export async function startServer(
-  database: Database,
-  more: Partial<ControlPlaneOptions> & { mount?: string; reset?: boolean } = {},
-): Promise<TestServer> {
-  const { mount = '', reset = true, ...options } = more;
+export async function startServer(database: Database, more: ServerOptions = {}): Promise<TestServer> {
+  const { mount = '', reset = true, configure, ...options } = more;
   const events: ControlPlaneEvent[] = [];
   const errors: { error: unknown; where: string }[] = [];
   const start = () =>
@@ -46,6 +50,7 @@ export async function startServer(
     controlPlane = await start();
   }
   const app = express();
+  configure?.(app);
   app.use(mount || '/', controlPlane.router);
   const server = createServer(app);
   controlPlane.attach(server, { path: mount });
