@@ -7,8 +7,12 @@ const parts = {
   chromium: () => inPath('chromium'),
   postgresql: () =>
     inPath('initdb') || versionsOfPostgres().some((folder) => existsSync(join(folder, 'bin', 'initdb'))),
-  // Not in everybody's PATH: it is a system administrator's program.
+  // Programs of system administrators are not in everybody's PATH.
   pgbouncer: () => inPath('pgbouncer') || existsSync('/usr/sbin/pgbouncer'),
+  'nginx-light': () => inPath('nginx') || existsSync('/usr/sbin/nginx'),
+  haproxy: () => inPath('haproxy') || existsSync('/usr/sbin/haproxy'),
+  caddy: () => inPath('caddy'),
+  openssl: () => inPath('openssl'),
   'tigervnc-standalone-server': () => inPath('Xtigervnc'),
   openbox: () => inPath('openbox'),
   xterm: () => inPath('xterm'),

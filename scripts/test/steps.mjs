@@ -63,6 +63,16 @@ export const steps = [
       return runProjects(['browser'], context);
     },
   },
+  {
+    // Reverse proxies that others wrote, between a browser and the product.
+    name: 'proxies',
+    budgetS: 100,
+    needs: ['nginx-light', 'haproxy', 'caddy', 'openssl', 'chromium'],
+    run: async (context) => {
+      await ensureWebBuilt({ signal: context.signal });
+      return runProjects(['proxies'], context, ['--no-file-parallelism']);
+    },
+  },
   { name: 'newcomer', budgetS: 180, run: (context) => runProjects(['newcomer'], context) },
   { name: 'packages', budgetS: 180, run: checkPackages },
   { name: 'tree', budgetS: 10, run: checkTree },

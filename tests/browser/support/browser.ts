@@ -19,6 +19,8 @@ export function hasBrowser(): boolean {
 export interface Scheme {
   readonly colorScheme?: 'light' | 'dark';
   readonly viewport?: { width: number; height: number };
+  /** More options of Chromium's command line. */
+  readonly options?: readonly string[];
 }
 
 /** One browser with a profile of its own, and a record of everything that it should not have done. */
@@ -50,6 +52,7 @@ export async function openBrowser(origin: string, look: Scheme = {}): Promise<Te
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...(look.options ?? []),
     ],
   });
   const page = context.pages()[0] ?? (await context.newPage());

@@ -17,6 +17,10 @@ export interface Product extends AsyncDisposable {
   /** The link of the last line that it printed. */
   readonly link: string;
   readonly origin: string;
+  /** Of loopback, where it listens. */
+  readonly port: number;
+  /** What it has printed since its last start, by lines. */
+  lines(): readonly string[];
   /** Where a file of that name is below the data folder. */
   find(name: string): Promise<string | undefined>;
   /** Ends it without giving it a chance to say goodbye. */
@@ -25,10 +29,12 @@ export interface Product extends AsyncDisposable {
   startAgain(): Promise<void>;
 }
 
-export async function startProduct(): Promise<Product> {
+/** @param environment settings beside port and data folder */
+export async function startProduct(environment: Readonly<Record<string, string>> = {}): Promise<Product> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'streamspace-data-'));
   const port = await freePort();
-  let run = new Run(dataFolder, port);
+  const settings = { ...environment, PORT: String(port), STREAMSPACE_DATA_DIR: dataFolder };
+  let run = new Run(settings);
   const dispose = async (): Promise<void> => {
     await run.stop('SIGTERM');
     await rm(dataFolder, { recursive: true, force: true });
@@ -40,6 +46,8 @@ export async function startProduct(): Promise<Product> {
   return {
     link,
     origin: new URL(link).origin,
+    port,
+    lines: () => run.output,
     find: async (name) => {
       const entries = await readdir(dataFolder, { recursive: true, withFileTypes: true });
       const entry = entries.find((one) => one.isFile() && one.name === name);
@@ -47,7 +55,7 @@ export async function startProduct(): Promise<Product> {
     },
     kill: () => run.stop('SIGKILL'),
     startAgain: async () => {
-      run = new Run(dataFolder, port);
+      run = new Run(settings);
       await run.link;
     },
     [Symbol.asyncDispose]: dispose,
@@ -58,19 +66,20 @@ export async function startProduct(): Promise<Product> {
 class Run {
   /** What `Open this:` names. Rejects with all that was printed, where it does not come to that. */
   readonly link: Promise<string>;
+  readonly output: string[] = [];
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
 
-  constructor(dataFolder: string, port: number) {
+  constructor(settings: Readonly<Record<string, string>>) {
     const child = spawn(process.execPath, ['--conditions=@streamspace/source', 'scripts/start.mjs'], {
       cwd: ROOT,
-      env: { ...process.env, NODE_ENV: undefined, PORT: String(port), STREAMSPACE_DATA_DIR: dataFolder },
+      env: { ...process.env, NODE_ENV: undefined, ...settings },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
     this.#exited = once(child, 'exit');
     this.link = new Promise((resolve, reject) => {
-      const output: string[] = [];
+      const { output } = this;
       const fail = (why: string): void => {
         clearTimeout(timer);
         reject(new Error(`${why}\n${output.join('\n')}`));
