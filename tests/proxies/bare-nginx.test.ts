@@ -36,7 +36,7 @@ describe.runIf(nginx !== undefined && openssl !== undefined && hasBrowser())(
     }, 30_000);
 
     it('keeps a login over a reload with ALLOWED_HOSTS, and tells the person why there is no picture', async () => {
-      await using browser = await openChromium(stage.origin, certificate);
+      await using browser = await openChromium(stage.origin, { certificate });
       const { page } = browser;
       await page.goto(`${stage.publicUrl}/setup?token=${stage.token}`);
       await setUp(page);

@@ -5,21 +5,23 @@ import type { Page } from 'playwright-core';
 import { hasBrowser, type TestBrowser } from '../browser/support/browser.js';
 import { startProduct, type Product } from '../browser/support/product.js';
 import { openChromium } from './support/chromium.js';
-import { ask, codeOf, type Answer } from './support/raw-client.js';
+import { ATTACKERS_ADDRESS, ReboundName } from './support/rebound-name.js';
+import { ask, type Answer } from './support/raw-client.js';
 
-/** The attacker's name. It resolves to this machine, as after a change of its DNS record. */
 const EVIL = 'evil.example';
 const PASSWORD = 'a short sentence is fine';
 /** Wrong passwords of one user from one address after which the next attempt is refused. */
 const FAILURES = 10;
 
 /**
- * DNS rebinding: the page comes from the attacker's server; then the name resolves to 127.0.0.1, and the page's scripts
- * talk to the product under the page's own origin.
+ * DNS rebinding: the page comes from the attacker's server; then its name resolves to the product's address, and the
+ * page's scripts talk to the product under the page's own origin.
  */
 describe.runIf(hasBrowser())('a page whose name was rebound to the product', () => {
   let product: Product;
   let attacker: Server;
+  let attackersPort: number;
+  let name: ReboundName;
   let browser: TestBrowser;
   let page: Page;
   let origin: string;
@@ -33,7 +35,8 @@ describe.runIf(hasBrowser())('a page whose name was rebound to the product', () 
     attacker = createServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<h1>Prize!</h1>'),
     );
-    await new Promise<void>((resolve) => attacker.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => attacker.listen(0, ATTACKERS_ADDRESS, resolve));
+    attackersPort = (attacker.address() as AddressInfo).port;
   }, 120_000);
   afterAll(async () => {
     attacker.closeAllConnections();
@@ -41,15 +44,16 @@ describe.runIf(hasBrowser())('a page whose name was rebound to the product', () 
     await product[Symbol.asyncDispose]();
   }, 30_000);
   beforeEach(async () => {
-    browser = await openChromium(origin);
+    name = await ReboundName.listen(product.port, attackersPort);
+    browser = await openChromium(origin, { address: ATTACKERS_ADDRESS });
     page = browser.page;
-    // What the attacker's server has sent before the name was rebound.
-    await page.route(`${origin}/prize`, (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<h1>Prize!</h1>' }),
-    );
+    await page.goto(`${origin}/`);
+    await page.getByText('Prize!').waitFor();
+    name.rebind(product.port);
   });
   afterEach(async () => {
     await browser[Symbol.asyncDispose]();
+    await name[Symbol.asyncDispose]();
   });
 
   /** A request of the owner's, at this machine. */
@@ -82,15 +86,7 @@ describe.runIf(hasBrowser())('a page whose name was rebound to the product', () 
     })`);
   const socketUrl = () => `ws://${EVIL}:${product.port}/api/v1/vnc/web-1?ticket=guessed`;
 
-  it('is not served the product’s own page', async () => {
-    const answer = await page.goto(`${origin}/`);
-    expect(answer?.status()).toBe(421);
-    expect(await page.locator('body').innerText()).toContain('ALLOWED_HOSTS');
-    await browser.screenshot('proxies-rebound');
-  });
-
   it('can neither log in nor open a WebSocket, and does not lock the owner out', async () => {
-    await page.goto(`${origin}/prize`);
     const answers: unknown[] = [];
     for (let i = 0; i < FAILURES; i++)
       answers.push(await fetchIn('/api/v1/auth/login', { username: 'ada', password: 'wrong password' }));
@@ -101,17 +97,19 @@ describe.runIf(hasBrowser())('a page whose name was rebound to the product', () 
     expect((await asOwner()).status).toBe(200);
   });
 
-  it('gets no further from another port of its name', async () => {
-    const { port } = attacker.address() as AddressInfo;
-    await page.goto(`http://${EVIL}:${port}/`);
-    const login = { username: 'ada', password: PASSWORD };
-    expect(await fetchIn(`${origin}/api/v1/auth/login`, login)).toBe('blocked');
-    expect(await opensIn(socketUrl())).toBe(false);
+  it('is not served the product’s own page', async () => {
+    const answer = await page.goto(`${origin}/login`);
+    expect(answer?.status()).toBe(421);
+    expect(await page.locator('body').innerText()).toContain('ALLOWED_HOSTS');
+    await browser.screenshot('proxies-rebound');
   });
 
-  it('cannot lead a WebSocket to the product by its address', async () => {
-    await page.goto(`${origin}/prize`);
+  it('opens no WebSocket from another port of its name, nor one to the product’s address', async () => {
+    await page.goto(`http://${EVIL}:${attackersPort}/`);
+    expect(await opensIn(socketUrl())).toBe(false);
     expect(await opensIn(`ws://127.0.0.1:${product.port}/api/v1/vnc/web-1?ticket=guessed`)).toBe(false);
-    expect(codeOf(await asOwner())).toBeUndefined();
+    expect(await fetchIn(`${origin}/api/v1/auth/login`, { username: 'ada', password: PASSWORD })).toBe(
+      'blocked',
+    );
   });
 });

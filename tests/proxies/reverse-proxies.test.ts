@@ -42,26 +42,52 @@ const cells: readonly Cell[] = [
 const titleOf = ({ name, prefix, prefixIs, scheme }: Cell): string =>
   `behind ${name}, ${scheme}, ${prefix === '' ? 'at the root' : `under a prefix that is ${prefixIs}`}`;
 
-for (const cell of cells) {
+const areReady =
+  openssl !== undefined &&
+  hasBrowser() &&
+  Object.values(proxies).every(({ program }) => program !== undefined);
+
+/** Products that are started or starting: of the cell whose tests run, and of the next one. */
+const stages = new Map<Cell, Promise<Stage>>();
+let certificate: Certificate;
+
+function stageOf(cell: Cell): Promise<Stage> {
   const { program, start } = proxies[cell.name];
-  const isReady = program !== undefined && openssl !== undefined && hasBrowser();
+  const started =
+    stages.get(cell) ??
+    Stage.start({
+      ...cell,
+      startProxy: (options) => start(program!, options),
+      ...(cell.scheme === 'https' && { certificate }),
+    });
+  stages.set(cell, started);
+  return started;
+}
+
+beforeAll(async () => {
+  if (areReady) certificate = await makeCertificate(openssl, HOSTNAME);
+});
+afterAll(async () => {
+  const left = await Promise.allSettled(stages.values());
+  for (const one of left) if (one.status === 'fulfilled') await one.value[Symbol.asyncDispose]();
+  if (areReady) await certificate[Symbol.asyncDispose]();
+}, 60_000);
+
+for (const [index, cell] of cells.entries()) {
   const isHttps = cell.scheme === 'https';
 
-  describe.runIf(isReady)(`the product ${titleOf(cell)}`, () => {
-    let certificate: Certificate;
+  describe.runIf(areReady)(`the product ${titleOf(cell)}`, () => {
     let stage: Stage;
 
     beforeAll(async () => {
-      certificate = await makeCertificate(openssl!, HOSTNAME);
-      stage = await Stage.start({
-        ...cell,
-        startProxy: (options) => start(program!, options),
-        ...(isHttps && { certificate }),
-      });
+      stage = await stageOf(cell);
+      const next = cells[index + 1];
+      // A start takes longer than these tests. Where it fails, the next cell's `beforeAll` says so.
+      if (next) stageOf(next).catch(() => undefined);
     }, 120_000);
     afterAll(async () => {
+      stages.delete(cell);
       await stage[Symbol.asyncDispose]();
-      await certificate[Symbol.asyncDispose]();
     }, 30_000);
 
     it('prints a set-up link of the public address', () => {
@@ -69,7 +95,7 @@ for (const cell of cells) {
     });
 
     it('leads from the set-up link into a desktop, keeps the login over a reload, and logs in again', async () => {
-      await using browser: TestBrowser = await openChromium(stage.origin, certificate);
+      await using browser: TestBrowser = await openChromium(stage.origin, { certificate });
       const { page } = browser;
       const refreshed: number[] = [];
       page.on('response', (response) => {

@@ -3,13 +3,22 @@ import type { Certificate } from '../../servers/certificate.js';
 import { openBrowser, type TestBrowser } from '../../browser/support/browser.js';
 import { PASSWORD } from './stage.js';
 
-/** Chromium that finds a name on this machine, and takes one self-made certificate as valid. */
-export function openChromium(origin: string, certificate?: Certificate): Promise<TestBrowser> {
-  const options = [
-    `--host-resolver-rules=MAP ${new URL(origin).hostname} 127.0.0.1`,
-    ...(certificate ? [`--ignore-certificate-errors-spki-list=${certificate.publicKeyHash}`] : []),
-  ];
-  return openBrowser(origin, { options });
+export interface ChromiumOptions {
+  /** Taken as valid though its authority is unknown. */
+  readonly certificate?: Certificate;
+  /** Where the origin's host is found. @default 127.0.0.1 */
+  readonly address?: string;
+}
+
+/** Chromium that finds the host of an origin on this machine. */
+export function openChromium(origin: string, options: ChromiumOptions = {}): Promise<TestBrowser> {
+  const { certificate, address = '127.0.0.1' } = options;
+  return openBrowser(origin, {
+    options: [
+      `--host-resolver-rules=MAP ${new URL(origin).hostname} ${address}`,
+      ...(certificate ? [`--ignore-certificate-errors-spki-list=${certificate.publicKeyHash}`] : []),
+    ],
+  });
 }
 
 /** Fills in the set-up page that is shown, and goes on to the first desktop. */
