@@ -37,22 +37,22 @@ describe.runIf(hasBrowser())('a page whose name was rebound to the product', () 
     );
     await new Promise<void>((resolve) => attacker.listen(0, ATTACKERS_ADDRESS, resolve));
     attackersPort = (attacker.address() as AddressInfo).port;
+    browser = await openChromium(origin, { address: ATTACKERS_ADDRESS });
+    page = browser.page;
   }, 120_000);
   afterAll(async () => {
+    await browser[Symbol.asyncDispose]();
     attacker.closeAllConnections();
     await new Promise((resolve) => attacker.close(resolve));
     await product[Symbol.asyncDispose]();
-  }, 30_000);
+  }, 60_000);
   beforeEach(async () => {
     name = await ReboundName.listen(product.port, attackersPort);
-    browser = await openChromium(origin, { address: ATTACKERS_ADDRESS });
-    page = browser.page;
     await page.goto(`${origin}/`);
     await page.getByText('Prize!').waitFor();
     name.rebind(product.port);
-  });
+  }, 60_000);
   afterEach(async () => {
-    await browser[Symbol.asyncDispose]();
     await name[Symbol.asyncDispose]();
   });
 
