@@ -122,7 +122,7 @@ for (const [index, cell] of cells.entries()) {
       await page.getByText('Running').waitFor();
       await page.getByRole('button', { name: 'Log out' }).click();
       await page.waitForURL(`${stage.publicUrl}/login**`);
-      expect(await browser.context.cookies()).toEqual([]);
+      await eventually(() => browser.context.cookies()).toEqual([]);
       await logIn(page);
       await page.waitForURL(`${stage.publicUrl}/sessions`);
       expect(browser.strayRequests).toEqual([]);
