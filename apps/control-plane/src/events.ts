@@ -57,6 +57,10 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
         );
       case 'origin_refused':
         return log.warn(`Login of a browser not used: ${event.detail}`);
+      case 'refresh_refused':
+        return log.warn(
+          `Refresh refused for ${event.username}: the cookie of login ${event.loginId} came without its secret; somebody may have copied it`,
+        );
       case 'session_created':
         return log.info(`Session ${event.sessionId} created for ${event.user} on agent ${event.agentId}`);
       case 'session_waiting':

@@ -66,6 +66,15 @@ export type ControlPlaneEvent =
   | { readonly type: 'login'; readonly username: string }
   | { readonly type: 'login_refused'; readonly username: string; readonly code: string }
   | {
+      /**
+       * A refresh cookie came without the secret of its login: somebody may have copied it. The login is unharmed.
+       * At most one in ten minutes for each login.
+       */
+      readonly type: 'refresh_refused';
+      readonly username: string;
+      readonly loginId: string;
+    }
+  | {
       readonly type: 'session_created';
       readonly sessionId: string;
       readonly user: string;

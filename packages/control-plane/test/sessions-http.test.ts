@@ -42,7 +42,7 @@ async function addUser(username: string): Promise<TestClient> {
   );
   const client = new TestClient(server.url);
   const tokens = new AccessTokens('a secret for tests that is long enough');
-  client.token = tokens.issue({ id: rows[0]!.id, username, role: 'user' }).token;
+  client.token = tokens.issue({ id: rows[0]!.id, username, role: 'user' }, 'a login').token;
   return client;
 }
 

@@ -78,8 +78,8 @@ describe('access tokens', () => {
   const user = { id: 'u', username: 'ann', role: 'admin' } as const;
 
   it('name user and role, for 15 minutes', () => {
-    const { token, expiresAt } = tokens.issue(user);
-    expect(tokens.verify(token)).toEqual({ userId: 'u', role: 'admin' });
+    const { token, expiresAt } = tokens.issue(user, 'l');
+    expect(tokens.verify(token)).toEqual({ userId: 'u', role: 'admin', sid: 'l' });
     expect(expiresAt.getTime() - Date.now()).toBeLessThanOrEqual(15 * 60_000);
   });
 

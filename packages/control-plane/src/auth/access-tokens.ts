@@ -17,10 +17,11 @@ export class AccessTokens {
     this.#secret = secret;
   }
 
-  issue(user: User): { token: string; expiresAt: Date } {
+  /** @param sid id of the login that the token is made for */
+  issue(user: User, sid: string): { token: string; expiresAt: Date } {
     const issued = Math.floor(Date.now() / 1_000);
     const expires = issued + LIFETIME_SECONDS;
-    const token = jwt.sign({ role: user.role, iat: issued, exp: expires }, this.#secret, {
+    const token = jwt.sign({ role: user.role, sid, iat: issued, exp: expires }, this.#secret, {
       algorithm: 'HS256',
       issuer: ISSUER,
       audience: AUDIENCE,
@@ -40,7 +41,8 @@ export class AccessTokens {
       });
       if (typeof claims === 'object' && typeof claims.sub === 'string') {
         const role = ROLES.find((known) => known === claims['role']);
-        if (role) return { userId: claims.sub, role };
+        const sid: unknown = claims['sid'];
+        if (role) return { userId: claims.sub, role, ...(typeof sid === 'string' && { sid }) };
       }
     } catch (cause) {
       const expired = cause instanceof jwt.TokenExpiredError;

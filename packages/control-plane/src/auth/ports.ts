@@ -31,24 +31,64 @@ export interface SetupStore {
   check(tokenHash: Uint8Array): Promise<'ok' | 'token_invalid' | 'setup_done'>;
 }
 
-/** Logged-in browsers. A login's secret is replaced with each use. */
+/** A request for a new access token. */
+export interface RefreshAttempt {
+  /** Id of the login. */
+  readonly id: string;
+  /** Of the login secret in the request; `undefined` where there was none. */
+  readonly secretHash: Uint8Array | undefined;
+  /** The refresh tokens of this login in the request, each with its successor. */
+  readonly tokens: readonly { readonly hash: Uint8Array; readonly nextHash: Uint8Array }[];
+  /** How long the last token is tolerated after it was replaced. */
+  readonly graceMs: number;
+}
+
+export type RefreshOutcome =
+  | {
+      readonly outcome: 'rotated' | 'tolerated';
+      readonly user: User;
+      readonly expiresAt: Date;
+      /** Index in `tokens` of the one that was taken. */
+      readonly taken: number;
+    }
+  | { readonly outcome: 'refused' }
+  | { readonly outcome: 'secret_wrong'; readonly user: User };
+
+/**
+ * Logged-in browsers. Each login has two secrets: the refresh token, which is replaced with each use, and the login
+ * secret, which never changes.
+ */
 export interface LoginStore {
-  create(login: { id: string; userId: string; tokenHash: Uint8Array; lifetimeMs: number }): Promise<void>;
+  create(login: {
+    id: string;
+    userId: string;
+    tokenHash: Uint8Array;
+    secretHash: Uint8Array;
+    lifetimeMs: number;
+  }): Promise<void>;
   /**
-   * Replaces the secret.
+   * Replaces the refresh token, in one transaction. The login secret is checked first: while it is wrong or missing,
+   * nothing changes, whatever the tokens are. A login without a stored secret has no right one.
    *
-   * - `rotated`: it was the present one.
-   * - `tolerated`: it was the one before, replaced no longer ago than `graceMs` by this same successor.
-   * - `refused`: anything else. A secret that is older than that was stolen or copied: the login is deleted.
+   * | secret | token                                                           | outcome                    |
+   * | ------ | --------------------------------------------------------------- | -------------------------- |
+   * | right  | the present one                                                 | `rotated`                  |
+   * | right  | the one before, replaced within `graceMs` by this same successor | `tolerated`               |
+   * | right  | others only: one was stolen or copied                           | `refused`, login deleted   |
+   * | right  | none                                                            | `refused`                  |
+   * | wrong  | the present one, or a tolerated one                             | `secret_wrong`             |
+   * | wrong  | anything else                                                   | `refused`                  |
    */
-  rotate(
+  rotate(attempt: RefreshAttempt): Promise<RefreshOutcome>;
+  /**
+   * Deletes a login.
+   *
+   * @param proof where it is given, only if the secret is right and one of the tokens is the present or the last one
+   */
+  delete(
     id: string,
-    tokenHash: Uint8Array,
-    nextHash: Uint8Array,
-    graceMs: number,
-  ): Promise<{ outcome: 'rotated' | 'tolerated'; user: User; expiresAt: Date } | { outcome: 'refused' }>;
-  /** Deletes the login if the secret is its present or its last one. */
-  delete(id: string, tokenHash: Uint8Array): Promise<void>;
+    proof?: { readonly secretHash: Uint8Array; readonly tokenHashes: readonly Uint8Array[] },
+  ): Promise<void>;
   deleteExpired(): Promise<void>;
 }
 

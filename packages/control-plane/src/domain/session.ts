@@ -23,6 +23,8 @@ export interface Session {
 export interface Caller {
   readonly userId: string;
   readonly role: Role;
+  /** Id of the login that the token was made for. Tokens of releases before 0008_login_secrets have none. */
+  readonly sid?: string;
 }
 
 export const ROLES = ['admin', 'user'] as const;

@@ -1,12 +1,15 @@
 import { Router, type Request, type Response } from 'express';
 import type { LoggedIn } from '../auth/logins.js';
 import { Refusal } from '../domain/errors.js';
+import { bearerOf } from './caller.js';
 import { Fields } from './fields.js';
 import { ownPagesOnly } from './origin.js';
 import { RefreshCookie } from './refresh-cookie.js';
 import type { Services } from './services.js';
 import { loginView } from './views.js';
 
+/** Carries the login secret. Only a page of our origin can send it: to others the browser puts a preflight first. */
+const LOGIN_HEADER = 'x-streamspace-login';
 /** Longest password, in characters: hashing is not to be made expensive by its length. */
 const PASSWORD_CHARS = 1_024;
 const SHORTEST_NEW_PASSWORD_CHARS = 10;
@@ -72,12 +75,17 @@ export function loginRoutes({ setup, logins, site, audit }: Services): Router {
   });
 
   router.post('/auth/refresh', fromOwnPages, async (request, response) => {
-    sendLogin(request, response, await logins.refresh(cookie.read(request, response)), 200);
+    const login = await logins.refresh(cookie.read(request, response), request.get(LOGIN_HEADER));
+    sendLogin(request, response, login, 200);
   });
 
   router.post('/auth/logout', fromOwnPages, async (request, response) => {
-    await logins.logout(cookie.read(request, response));
-    cookie.set(request, response, '', new Date(0));
+    const { removesCookie } = await logins.logout({
+      refreshTokens: cookie.read(request, response),
+      loginSecret: request.get(LOGIN_HEADER),
+      accessToken: bearerOf(request),
+    });
+    if (removesCookie) cookie.set(request, response, '', new Date(0));
     response.status(204).end();
   });
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { parse, serialize } from 'cookie';
+import { serialize } from 'cookie';
 import type { Response } from 'express';
+import { cookieValues } from './cookie-values.js';
 import { mountOf } from './mount.js';
 import type { Site } from './site.js';
 
@@ -25,17 +26,19 @@ export class RefreshCookie {
     this.#site = site;
   }
 
-  /** The refresh token of a request. The plain name, of earlier versions, is read where the present one is absent. */
-  read(request: IncomingMessage, response: Response): string | undefined {
-    const given = parse(request.headers.cookie ?? '');
-    return given[this.#place(request, response).name] ?? given[PLAIN];
+  /** The refresh tokens of a request: those of the present name, then those of the plain name, of earlier versions. */
+  read(request: IncomingMessage, response: Response): string[] {
+    const { cookie } = request.headers;
+    const { name } = this.#place(request, response);
+    const earlier = name === PLAIN ? [] : cookieValues(cookie, PLAIN);
+    return [...cookieValues(cookie, name), ...earlier];
   }
 
   /** Sets it, and removes the one of the plain name where that is not the name. */
   set(request: IncomingMessage, response: Response, value: string, expires: Date): void {
     const place = this.#place(request, response);
     append(response, place, value, expires);
-    if (place.name !== PLAIN && parse(request.headers.cookie ?? '')[PLAIN] !== undefined)
+    if (place.name !== PLAIN && cookieValues(request.headers.cookie, PLAIN).length > 0)
       append(response, plain(mountOf(response)), '', new Date(0));
   }
 

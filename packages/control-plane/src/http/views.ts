@@ -41,9 +41,11 @@ export const auditView = (entry: AuditEntry) => ({
   data: entry.data,
 });
 
-export const loginView = ({ user, accessToken, expiresAt }: LoggedIn) => ({
+export const loginView = ({ user, accessToken, expiresAt, loginId, loginSecret }: LoggedIn) => ({
   token: accessToken,
   expires_at: expiresAt.toISOString(),
+  login_id: loginId,
+  ...(loginSecret !== undefined && { login_secret: loginSecret }),
   user: { id: user.id, username: user.username, role: user.role },
 });
 

@@ -8,6 +8,7 @@ import { sqlAgentsStore, type AgentsStore, type AgentsView } from './agents-stor
 import { sqlCommandQueue } from './command-queue.js';
 import type { Database } from './database.js';
 import { sqlAuditStore, sqlEventStore } from './events-store.js';
+import { sqlLoginStore } from './login-store.js';
 import {
   DEAD_MS,
   replicaTiming,
@@ -17,7 +18,7 @@ import {
 } from './replicas.js';
 import { sqlSessionStore } from './sessions-store.js';
 import { sqlTemplateStore } from './templates-store.js';
-import { sqlLoginStore, sqlSetupStore, sqlTicketStore, sqlUserStore } from './users-store.js';
+import { sqlSetupStore, sqlTicketStore, sqlUserStore } from './users-store.js';
 
 export interface StoresOptions extends AgentsView {
   database: Database;

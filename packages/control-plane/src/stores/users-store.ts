@@ -1,9 +1,9 @@
-import type { LoginStore, SetupStore, TicketStore, User, UserStore } from '../auth/ports.js';
+import type { SetupStore, TicketStore, User, UserStore } from '../auth/ports.js';
 import { Refusal } from '../domain/errors.js';
 import type { Role, ViewerMode } from '../domain/session.js';
 import type { Database, Queryable } from './database.js';
 
-interface UserRow extends Record<string, unknown> {
+export interface UserRow extends Record<string, unknown> {
   id: string;
   username: string;
   role: Role;
@@ -11,12 +11,12 @@ interface UserRow extends Record<string, unknown> {
 }
 
 /** Other roles came with the users of an earlier version; they give no rights here. */
-const ROLE = `case when role = 'admin' then 'admin' else 'user' end as role`;
+export const ROLE = `case when role = 'admin' then 'admin' else 'user' end as role`;
 
 /** Whether user `u` has a password that was set here. One of an earlier version is hashed in another way, or missing. */
 const HAS_PASSWORD = `coalesce(u.password_hash, '') <> '' and u.password_hash not like '$2%'`;
 
-const toUser = ({ id, username, role }: UserRow): User => ({ id, username, role });
+export const toUser = ({ id, username, role }: UserRow): User => ({ id, username, role });
 
 async function hasAdmin(on: Queryable): Promise<boolean> {
   const { rows } = await on.query(`select 1 from users u where role = 'admin' and ${HAS_PASSWORD} limit 1`);
@@ -93,60 +93,6 @@ export function sqlSetupStore(database: Database): SetupStore {
           });
         return toUser(rows[0]);
       }),
-  };
-}
-
-interface LoginRow extends UserRow {
-  present: boolean;
-  last: boolean;
-  expires_at: Date;
-}
-
-export function sqlLoginStore(database: Database): LoginStore {
-  return {
-    async create({ id, userId, tokenHash, lifetimeMs }) {
-      await database.query(
-        `insert into logins (id, user_id, token_hash, expires_at)
-         values ($1, $2, $3, now() + $4 * interval '1 millisecond')`,
-        [id, userId, tokenHash, lifetimeMs],
-      );
-    },
-
-    rotate: (id, tokenHash, nextHash, graceMs) =>
-      database.transaction(async (tx) => {
-        const { rows } = await tx.query<LoginRow>(
-          `select u.id, u.username, ${ROLE}, l.expires_at, l.token_hash = $2 as present,
-                  l.previous_hash = $2 and l.token_hash = $3
-                    and l.rotated_at > now() - $4 * interval '1 millisecond' as last
-             from logins l join users u on u.id = l.user_id
-            where l.id = $1 and l.expires_at > now() for update of l`,
-          [id, tokenHash, nextHash, graceMs],
-        );
-        const login = rows[0];
-        if (!login) return { outcome: 'refused' };
-        const found = { user: toUser(login), expiresAt: login.expires_at };
-        if (login.last) return { outcome: 'tolerated', ...found };
-        if (!login.present) {
-          await tx.query('delete from logins where id = $1', [id]);
-          return { outcome: 'refused' };
-        }
-        await tx.query(
-          'update logins set previous_hash = token_hash, token_hash = $2, rotated_at = now() where id = $1',
-          [id, nextHash],
-        );
-        return { outcome: 'rotated', ...found };
-      }),
-
-    async delete(id, tokenHash) {
-      await database.query('delete from logins where id = $1 and (token_hash = $2 or previous_hash = $2)', [
-        id,
-        tokenHash,
-      ]);
-    },
-
-    async deleteExpired() {
-      await database.query('delete from logins where expires_at <= now()');
-    },
   };
 }
 

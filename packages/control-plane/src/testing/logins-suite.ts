@@ -8,50 +8,108 @@ const hash = (): Uint8Array => hashToken(randomToken());
 
 /** Users, logins, tickets and keys. */
 export function loginsSuite({ describe, it }: TestRunner, fixtures: () => Promise<Fixtures>): void {
+  const secretHash = hash();
   const login = async () => {
     const on = await fixtures();
     const user = await on.addUser();
     const id = randomUUID();
     const first = hash();
-    await on.logins.create({ id, userId: user.id, tokenHash: first, lifetimeMs: 60_000 });
-    return { on, user, id, first };
+    await on.logins.create({ id, userId: user.id, tokenHash: first, secretHash, lifetimeMs: 60_000 });
+    /** Refreshes with the right secret. */
+    const rotate = (token: Uint8Array, nextHash: Uint8Array, graceMs: number) =>
+      on.logins.rotate({ id, secretHash, tokens: [{ hash: token, nextHash }], graceMs });
+    return { on, user, id, first, rotate };
   };
 
   describe('logins', () => {
-    it('rotate, and tolerate the last secret for a short while with the same successor', async () => {
-      const { on, user, id, first } = await login();
+    it('rotate, and tolerate the last token for a short while with the same successor', async () => {
+      const { user, first, rotate } = await login();
       const second = hash();
-      const rotated = await on.logins.rotate(id, first, second, 10_000);
+      const rotated = await rotate(first, second, 10_000);
       assert.equal(rotated.outcome, 'rotated');
       assert.equal(rotated.user.username, user.username);
-      assert.equal((await on.logins.rotate(id, first, second, 10_000)).outcome, 'tolerated');
-      assert.equal((await on.logins.rotate(id, second, hash(), 10_000)).outcome, 'rotated');
+      assert.equal((await rotate(first, second, 10_000)).outcome, 'tolerated');
+      assert.equal((await rotate(second, hash(), 10_000)).outcome, 'rotated');
     });
 
     it('rotate once for two tabs at once', async () => {
-      const { on, id, first } = await login();
+      const { first, rotate } = await login();
       const next = hash();
-      const both = await Promise.all([1, 2].map(() => on.logins.rotate(id, first, next, 10_000)));
+      const both = await Promise.all([1, 2].map(() => rotate(first, next, 10_000)));
       assert.deepEqual(both.map(({ outcome }) => outcome).sort(), ['rotated', 'tolerated']);
     });
 
-    it('end when an old secret is used again', async () => {
-      const { on, id, first } = await login();
+    it('end when an old token is used again with the right secret', async () => {
+      const { first, rotate } = await login();
       const second = hash();
-      await on.logins.rotate(id, first, second, 0);
-      assert.equal((await on.logins.rotate(id, first, second, 0)).outcome, 'refused');
-      assert.equal((await on.logins.rotate(id, second, hash(), 0)).outcome, 'refused');
+      await rotate(first, second, 0);
+      assert.equal((await rotate(first, second, 0)).outcome, 'refused');
+      assert.equal((await rotate(second, hash(), 0)).outcome, 'refused');
+    });
+
+    it('change nothing while the secret is wrong or missing, whatever the token is', async () => {
+      const { on, user, id, first, rotate } = await login();
+      const [second, third] = [hash(), hash()];
+      await rotate(first, second, 0);
+      for (const wrong of [hash(), undefined])
+        for (const [token, nextHash, outcome] of [
+          [second, third, 'secret_wrong'],
+          [first, second, 'refused'],
+          [hash(), hash(), 'refused'],
+        ] as const) {
+          const tokens = [{ hash: token, nextHash }];
+          const result = await on.logins.rotate({ id, secretHash: wrong, tokens, graceMs: 0 });
+          assert.equal(result.outcome, outcome);
+          if (result.outcome === 'secret_wrong') assert.equal(result.user.id, user.id);
+        }
+      assert.equal((await rotate(second, third, 0)).outcome, 'rotated');
+    });
+
+    it('take the right one of several tokens, and change nothing where none came', async () => {
+      const { on, id, first, rotate } = await login();
+      assert.equal((await on.logins.rotate({ id, secretHash, tokens: [], graceMs: 0 })).outcome, 'refused');
+      const second = hash();
+      const tokens = [
+        { hash: hash(), nextHash: hash() },
+        { hash: first, nextHash: second },
+      ];
+      const rotated = await on.logins.rotate({ id, secretHash, tokens, graceMs: 0 });
+      assert.equal(rotated.outcome, 'rotated');
+      assert.equal(rotated.taken, 1);
+      assert.equal((await rotate(second, hash(), 0)).outcome, 'rotated');
+    });
+
+    it('of an earlier release, which have no secret, are refused and stay', async () => {
+      const { on, id, first, rotate } = await login();
+      await on.database.query('update logins set secret_hash = null where id = $1', [id]);
+      for (const given of [secretHash, undefined]) {
+        const tokens = [{ hash: first, nextHash: hash() }];
+        const result = await on.logins.rotate({ id, secretHash: given, tokens, graceMs: 0 });
+        assert.equal(result.outcome, 'secret_wrong');
+      }
+      await on.logins.delete(id, { secretHash, tokenHashes: [first] });
+      await on.database.query('update logins set secret_hash = $2 where id = $1', [id, secretHash]);
+      assert.equal((await rotate(first, hash(), 0)).outcome, 'rotated');
     });
 
     it('end by logging out and by age', async () => {
-      const { on, user, id, first } = await login();
-      await on.logins.delete(id, hash());
-      assert.equal((await on.logins.rotate(id, first, first, 0)).outcome, 'rotated');
-      await on.logins.delete(id, first);
-      assert.equal((await on.logins.rotate(id, first, first, 0)).outcome, 'refused');
-      const old = randomUUID();
-      await on.logins.create({ id: old, userId: user.id, tokenHash: first, lifetimeMs: 0 });
-      assert.equal((await on.logins.rotate(old, first, first, 0)).outcome, 'refused');
+      const { on, user, id, first, rotate } = await login();
+      await on.logins.delete(id, { secretHash, tokenHashes: [hash()] });
+      await on.logins.delete(id, { secretHash: hash(), tokenHashes: [first] });
+      await on.logins.delete(id, { secretHash, tokenHashes: [] });
+      assert.equal((await rotate(first, first, 0)).outcome, 'rotated');
+      await on.logins.delete(id, { secretHash, tokenHashes: [hash(), first] });
+      assert.equal((await rotate(first, first, 0)).outcome, 'refused');
+      const byId = await login();
+      await byId.on.logins.delete(byId.id);
+      assert.equal((await byId.rotate(byId.first, first, 0)).outcome, 'refused');
+      const old = { id: randomUUID(), userId: user.id, tokenHash: first, secretHash, lifetimeMs: 0 };
+      await on.logins.create(old);
+      const tokens = [{ hash: first, nextHash: first }];
+      assert.equal(
+        (await on.logins.rotate({ id: old.id, secretHash, tokens, graceMs: 0 })).outcome,
+        'refused',
+      );
       await on.logins.deleteExpired();
     });
   });

@@ -71,10 +71,11 @@ export async function startServer(database: Database, more: ServerOptions = {}):
   };
 }
 
-/** A client that speaks JSON and keeps one cookie, as a browser would. */
+/** A client that speaks JSON and keeps one cookie and the secret of its login, as a page in a browser would. */
 export class TestClient {
   token: string | undefined;
   cookie: string | undefined;
+  secret: string | undefined;
 
   constructor(readonly url: string) {}
 
@@ -90,6 +91,7 @@ export class TestClient {
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(this.token && { authorization: `Bearer ${this.token}` }),
         ...(this.cookie && { cookie: this.cookie }),
+        ...(this.secret && { 'x-streamspace-login': this.secret }),
         ...headers,
       },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
@@ -97,11 +99,9 @@ export class TestClient {
     const [set] = response.headers.getSetCookie();
     if (set) this.cookie = set.split(';')[0];
     const text = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
-    };
+    const answer = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    if (typeof answer['login_secret'] === 'string') this.secret = answer['login_secret'];
+    return { status: response.status, headers: response.headers, body: answer };
   }
 }
 

@@ -7,6 +7,7 @@ import { placement } from './0004-placement.js';
 import { takeoversAndDueCommands } from './0005-takeovers-and-due-commands.js';
 import { endingSessions } from './0006-ending-sessions.js';
 import { replicas } from './0007-replicas.js';
+import { loginSecrets } from './0008-login-secrets.js';
 
 /**
  * Every change of the schema, in order. Released ones never change; they only ever add. The number of the one that takes
@@ -21,4 +22,5 @@ export const MIGRATIONS: readonly Migration[] = [
   takeoversAndDueCommands,
   endingSessions,
   replicas,
+  loginSecrets,
 ];
