@@ -5,6 +5,7 @@ import { AgentsPage } from './pages/agents.js';
 import { HomePage } from './pages/home.js';
 import { LoginPage } from './pages/login.js';
 import { NotFoundPage } from './pages/not-found.js';
+import { ReplacedPage } from './pages/replaced.js';
 import { RestorePage } from './pages/restore.js';
 import { SessionsPage } from './pages/sessions.js';
 import { SetupPage } from './pages/setup.js';
@@ -13,6 +14,7 @@ import { ViewerPage } from './pages/viewer.js';
 export function App() {
   const auth = useAuth();
   if (auth.state === 'unknown') return <RestorePage />;
+  if (auth.state === 'replaced') return <ReplacedPage user={auth.user} by={auth.by} />;
   return (
     <Routes>
       <Route path="/" element={<HomePage />} />

@@ -1,35 +1,42 @@
 import { useSyncExternalStore } from 'react';
 import type { User } from '@streamspace/client';
-import { ownName } from './base-path.js';
+import { sharedLogin } from './logins.js';
 
-/** Who uses this page. `unknown` until the refresh cookie was tried. */
+/**
+ * Who uses this page.
+ *
+ * - `unknown`: there was a login, and the refresh was not tried yet.
+ * - `replaced`: `user` was in, and another user has logged in in another tab of this browser. The tabs share one cookie,
+ *   so that the login of `user` cannot go on; this page shows nothing of either until it is loaded again.
+ */
 export type Auth =
-  { readonly state: 'unknown' } | { readonly state: 'out' } | { readonly state: 'in'; readonly user: User };
+  | { readonly state: 'unknown' }
+  | { readonly state: 'out' }
+  | { readonly state: 'in'; readonly user: User }
+  | { readonly state: 'replaced'; readonly user: User; readonly by: User };
 
-/** Remembers that there was a login, so that a first visit does not ask the server for one that cannot be. */
-const HINT = ownName('streamspace.logged-in');
-
-let auth: Auth = remembered() ? { state: 'unknown' } : { state: 'out' };
+let auth: Auth = sharedLogin() ? { state: 'unknown' } : { state: 'out' };
 const listeners = new Set<() => void>();
 
-/** Called by the client on every change of login. */
-export function setUser(user: User | undefined): void {
-  auth = user ? { state: 'in', user } : { state: 'out' };
-  try {
-    if (user) localStorage.setItem(HINT, '1');
-    else localStorage.removeItem(HINT);
-  } catch {
-    // Storage is off: then a reload asks for the login again.
-  }
+function become(next: Auth): void {
+  auth = next;
   for (const listener of listeners) listener();
 }
 
-function remembered(): boolean {
-  try {
-    return localStorage.getItem(HINT) !== null;
-  } catch {
-    return false;
-  }
+/** Called by the client on every change of login. */
+export function setUser(user: User | undefined): void {
+  if (user) become({ state: 'in', user });
+  else if (!noticeReplacement()) become({ state: 'out' });
+}
+
+/** Asks whether another user has logged in in another tab; then this page is that user's after a reload. */
+export function noticeReplacement(): boolean {
+  if (auth.state !== 'in') return auth.state === 'replaced';
+  const { user } = auth;
+  const by = sharedLogin()?.user;
+  if (!by || by.id === user.id) return false;
+  become({ state: 'replaced', user, by });
+  return true;
 }
 
 function subscribe(listener: () => void): () => void {
@@ -37,10 +44,8 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Whether it is certain that nobody is in. */
-export function isOut(): boolean {
-  return auth.state === 'out';
-}
+/** Who uses this page now, outside of components. */
+export const currentAuth = (): Auth => auth;
 
 export function useAuth(): Auth {
   return useSyncExternalStore(subscribe, () => auth);

@@ -7,8 +7,5 @@ export const basePath = new URL(document.baseURI).pathname.replace(/\/[^/]*$/, '
 export const isUnderBase = (path: string): boolean =>
   basePath === '' || path === basePath || path.startsWith(`${basePath}/`);
 
-/** A name in what the pages of one origin share: other installations may be under other paths of it. */
-export const ownName = (name: string): string => `${name}${basePath}`;
-
 /** The page of a session, as the router of this page knows it. */
 export const viewerPath = ({ id }: Pick<Session, 'id'>): string => `/vnc-viewer/${encodeURIComponent(id)}`;

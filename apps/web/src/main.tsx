@@ -3,6 +3,7 @@ import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { App } from './app.js';
 import { basePath, isUnderBase } from './base-path.js';
+import { followLogins } from './follow-logins.js';
 import { followLogOut } from './log-out.js';
 import './styles/tokens.css';
 import './styles/base.css';
@@ -17,6 +18,7 @@ if (!root) throw new Error('index.html lacks its #root element.');
 if (!isUnderBase(window.location.pathname)) window.location.replace(document.baseURI);
 else {
   followLogOut();
+  followLogins();
   createRoot(root).render(
     <StrictMode>
       <BrowserRouter basename={basePath || '/'}>

@@ -1,4 +1,6 @@
+import { abortable } from './abortable.js';
 import { Credentials } from './credentials.js';
+import { LoginSecrets } from './login-secrets.js';
 import { resolveClientOptions, type ClientOptions } from './options.js';
 import { Transport, type Call } from './transport.js';
 import type {
@@ -45,7 +47,10 @@ export interface Client {
 
   /** Fails with `bad_credentials`. */
   login(who: { readonly username: string; readonly password: string }, options?: CallOptions): Promise<Login>;
-  /** Renews the login by the refresh cookie, for example after a page was loaded again. Fails with `not_logged_in`. */
+  /**
+   * Renews the login by the refresh cookie and the secret in the store, for example after a page was loaded again. Fails
+   * with `not_logged_in`, and with `login_replaced` where another user has logged in in the same browser.
+   */
   refresh(options?: CallOptions): Promise<Login>;
   /** Forgets the token whatever happens; rejects where the server could not be told. */
   logout(options?: CallOptions): Promise<void>;
@@ -93,9 +98,23 @@ export interface Client {
 export function createClient(options: ClientOptions): Client {
   const resolved = resolveClientOptions(options);
   const transport = new Transport(resolved);
+  const secrets = new LoginSecrets(resolved.store);
   const credentials = new Credentials(resolved, () =>
-    transport.send({ method: 'POST', path: 'api/v1/auth/refresh' }),
+    secrets.refresh((loginSecret) =>
+      transport.send({ method: 'POST', path: 'api/v1/auth/refresh', loginSecret }),
+    ),
   );
+
+  /** Starts a login. Not while a renewal runs: the cookie of whichever answer comes last is the one that stays. */
+  const start = async (path: string, body: unknown, { signal }: CallOptions = {}): Promise<Login> => {
+    await abortable(credentials.settled(), signal);
+    const login = resolved.exclusive(async () => {
+      const answer = await transport.send({ method: 'POST', path, body, signal });
+      await secrets.keep(answer.body as Login);
+      return credentials.adopt(answer);
+    });
+    return await abortable(login, signal);
+  };
 
   const open = async <T>(call: Call): Promise<T> => (await transport.send(call)).body as T;
 
@@ -128,31 +147,24 @@ export function createClient(options: ClientOptions): Client {
     },
     setup: {
       status: (options) => open({ method: 'GET', path: 'api/v1/setup', signal: options?.signal }),
-      complete: async ({ token, username, password }, options) =>
-        credentials.adopt(
-          await transport.send({
-            method: 'POST',
-            path: 'api/v1/setup',
-            body: { token, username, password },
-            signal: options?.signal,
-          }),
-        ),
+      complete: ({ token, username, password }, options) =>
+        start('api/v1/setup', { token, username, password }, options),
     },
-    login: async ({ username, password }, options) =>
-      credentials.adopt(
-        await transport.send({
-          method: 'POST',
-          path: 'api/v1/auth/login',
-          body: { username, password },
-          signal: options?.signal,
-        }),
-      ),
+    login: ({ username, password }, options) => start('api/v1/auth/login', { username, password }, options),
     refresh: (options) => credentials.renew(options?.signal),
     logout: async (options) => {
+      const token = credentials.accessToken;
       credentials.drop();
+      const login = await secrets.end();
       // A renewal's answer brings a new cookie: log out with that one, not with the one before it.
       await credentials.settled();
-      await open({ method: 'POST', path: 'api/v1/auth/logout', signal: options?.signal });
+      await open({
+        method: 'POST',
+        path: 'api/v1/auth/logout',
+        token,
+        loginSecret: login?.secret,
+        signal: options?.signal,
+      });
     },
     templates: { list: (options) => get('api/v1/templates', options) },
     agents: {

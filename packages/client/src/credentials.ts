@@ -16,8 +16,8 @@ interface Held {
  *
  * States: *nobody* (no token), *logged in* (a token), and in either a renewal may be running, one for all callers.
  * `adopt` leads to logged in and `drop` to nobody, and both make a running renewal's outcome void: who logs out while a
- * renewal is under way stays logged out. A renewal refused with 401 leads to nobody; one that failed otherwise changes
- * nothing.
+ * renewal is under way stays logged out. A renewal refused with 401, or by `login_replaced`, leads to
+ * nobody; one that failed otherwise changes nothing.
  */
 export class Credentials {
   readonly #options: ResolvedClientOptions;
@@ -37,6 +37,11 @@ export class Credentials {
 
   get user(): User | undefined {
     return this.#held?.login.user;
+  }
+
+  /** The access token, if there is one; it may have expired. */
+  get accessToken(): string | undefined {
+    return this.#held?.login.token;
   }
 
   /** Settles when no renewal is running, whatever became of it. */
@@ -117,7 +122,7 @@ export class Credentials {
           });
         },
         (error: unknown) => {
-          if (age === this.#age && (error as { status?: unknown }).status === 401) this.drop();
+          if (age === this.#age && isOver(error)) this.drop();
           throw error;
         },
       )
@@ -130,4 +135,10 @@ export class Credentials {
     this.#running = renewal;
     return renewal;
   }
+}
+
+/** Whether a failed renewal means that there is no login of this client any more. */
+function isOver(error: unknown): boolean {
+  const { status, code } = error as { status?: unknown; code?: unknown };
+  return status === 401 || code === 'login_replaced';
 }

@@ -1,4 +1,5 @@
 import { ApiError } from './errors.js';
+import type { LoginStore } from './login-store.js';
 import type { Login } from './types.js';
 
 /** Options of {@link createClient}. */
@@ -23,10 +24,16 @@ export interface ClientOptions {
    */
   readonly renewBeforeMs?: number;
   /**
-   * Runs a renewal while no other holder of the same refresh cookie does. Browser tabs share that cookie, and it can be
-   * used once: pass `(run) => navigator.locks.request('streamspace-renewal', run)` there. @default run at once
+   * Runs a renewal, or a login, while no other holder of the same refresh cookie does. Browser tabs share that cookie, it
+   * can be used once, and the answer that comes last sets it: pass
+   * `(run) => navigator.locks.request('streamspace-renewal', run)` there. @default run at once
    */
   readonly exclusive?: <T>(run: () => Promise<T>) => Promise<T>;
+  /**
+   * Keeps the login's secret where the client ends before the login does, for example in a page, which may be loaded
+   * again: `webStorageLogins(localStorage, baseUrl)`. @default in memory
+   */
+  readonly store?: LoginStore;
 }
 
 export interface ResolvedClientOptions {
@@ -37,6 +44,7 @@ export interface ResolvedClientOptions {
   readonly timeoutMs: number;
   readonly renewBeforeMs: number;
   readonly exclusive: <T>(run: () => Promise<T>) => Promise<T>;
+  readonly store: LoginStore | undefined;
 }
 
 function invalid(detail: string): ApiError {
@@ -88,5 +96,6 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     timeoutMs: positive('timeoutMs', options.timeoutMs, 30_000),
     renewBeforeMs: positive('renewBeforeMs', options.renewBeforeMs, 60_000),
     exclusive: options.exclusive ?? ((run) => run()),
+    store: options.store,
   };
 }

@@ -1,4 +1,4 @@
-/** The control plane's name for it; by https with a prefix that says so. */
+/** By https the name has a prefix (draft-ietf-httpbis-rfc6265bis section 4.1.3). */
 const NAME = /^(?:__Host-|__Secure-)?streamspace_refresh$/;
 const SENT_TO = 'api/v1/auth/';
 
@@ -7,12 +7,12 @@ const SENT_TO = 'api/v1/auth/';
  * them and hides the header, so there this holds nothing.
  */
 export class RefreshCookie {
-  #held: { readonly name: string; readonly value: string } | undefined;
+  #pair: { readonly name: string; readonly value: string } | undefined;
 
   /** Adds the cookie to a request that goes where the cookie belongs. */
   addTo(headers: Headers, path: string): void {
-    if (this.#held && path.startsWith(SENT_TO))
-      headers.set('cookie', `${this.#held.name}=${this.#held.value}`);
+    if (this.#pair && path.startsWith(SENT_TO))
+      headers.set('cookie', `${this.#pair.name}=${this.#pair.value}`);
   }
 
   /** Takes a new value, or the removal, from an answer. */
@@ -20,12 +20,11 @@ export class RefreshCookie {
     for (const line of headers.getSetCookie()) {
       const [pair = '', ...attributes] = line.split(';');
       const at = pair.indexOf('=');
-      const name = pair.slice(0, Math.max(at, 0)).trim();
-      if (!NAME.test(name)) continue;
+      const name = pair.slice(0, at).trim();
+      if (at < 0 || !NAME.test(name)) continue;
       const value = pair.slice(at + 1).trim();
-      if (value !== '' && !attributes.some(removes)) this.#held = { name, value };
-      // The removal of another name is that of an earlier version's cookie.
-      else if (this.#held?.name === name) this.#held = undefined;
+      if (value !== '' && !attributes.some(removes)) this.#pair = { name, value };
+      else if (this.#pair?.name === name) this.#pair = undefined;
     }
   }
 }

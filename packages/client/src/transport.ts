@@ -9,6 +9,7 @@ export interface Call {
   readonly path: string;
   readonly body?: unknown;
   readonly token?: string | undefined;
+  readonly loginSecret?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -58,6 +59,7 @@ export class Transport {
   async #fetch(call: Call, signal: AbortSignal): Promise<Response> {
     const headers = new Headers({ accept: 'application/json' });
     if (call.token !== undefined) headers.set('authorization', `Bearer ${call.token}`);
+    if (call.loginSecret !== undefined) headers.set('x-streamspace-login', call.loginSecret);
     if (call.body !== undefined) headers.set('content-type', 'application/json');
     this.#cookie.addTo(headers, call.path);
     const response = await this.#options.fetch(new URL(call.path, this.#options.baseUrl), {

@@ -16,6 +16,10 @@ export interface Login {
   readonly token: string;
   readonly expires_at: string;
   readonly user: User;
+  /** Id of the login; absent from servers of before 0008_login_secrets. */
+  readonly login_id?: string;
+  /** At setup and login only. The client keeps it and sends it with each refresh as `X-Streamspace-Login`. */
+  readonly login_secret?: string;
 }
 
 /** Something to start a session from. */

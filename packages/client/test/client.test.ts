@@ -16,7 +16,7 @@ const session = { id: 'desk-1', state: 'pending', template: 'desktop', url: '/vn
 
 describe('the package', () => {
   it('exports what it is meant to', () => {
-    expect(Object.keys(api).toSorted()).toEqual(['ApiError', 'createClient']);
+    expect(Object.keys(api).toSorted()).toEqual(['ApiError', 'createClient', 'webStorageLogins']);
   });
 });
 

@@ -130,7 +130,7 @@ describe('renewing the login', () => {
     expect(await staying).toEqual([]);
   });
 
-  it('runs renewals inside the lock that it was given', async () => {
+  it('runs logins and renewals inside the lock that it was given', async () => {
     let inside = 0;
     const client = createClient({
       baseUrl: server.url,
@@ -140,8 +140,9 @@ describe('renewing the login', () => {
       },
     });
     await client.login(who);
-    await client.refresh();
     expect(inside).toBe(1);
+    await client.refresh();
+    expect(inside).toBe(2);
   });
 });
 

@@ -44,11 +44,14 @@ export class FakeControlPlane implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'binary' });
   readonly #tickets = new Set<string>();
-  #user: string | undefined;
-  #password = '';
+  /** Passwords by name. */
+  readonly #users = new Map<string, string>();
   /** As in the product, an access token outlives the log-out: pages have to forget it. */
   readonly #accessTokens = new Set<string>();
-  readonly #refreshTokens = new Set<string>();
+  /** Logins by the cookie that is the present one. */
+  readonly #logins = new Map<string, { id: string; secret: string; name: string }>();
+  /** Answers to refreshes so far. */
+  readonly refreshes = { ok: 0, refused: 0 };
 
   private constructor(web: string) {
     this.#web = web;
@@ -122,7 +125,8 @@ export class FakeControlPlane implements AsyncDisposable {
     request: IncomingMessage,
     response: ServerResponse,
   ): void {
-    const cookie = /streamspace_refresh=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
+    const cookie = /streamspace_refresh=([^;]+)/.exec(request.headers.cookie ?? '')?.[1] ?? '';
+    const secret = request.headers['x-streamspace-login'];
     switch (route) {
       case 'GET /api/v1/setup':
         return json(response, 200, { required: this.setupRequired });
@@ -140,11 +144,10 @@ export class FakeControlPlane implements AsyncDisposable {
           );
         }
         this.setupRequired = false;
-        this.#user = body['username'];
-        this.#password = body['password'] ?? '';
-        return this.#login(response, 201);
+        this.addUser(body['username'] ?? '', body['password'] ?? '');
+        return this.#login(response, 201, body['username'] ?? '');
       case 'POST /api/v1/auth/login':
-        if (body['username'] !== this.#user || body['password'] !== this.#password) {
+        if (body['password'] === undefined || this.#users.get(body['username'] ?? '') !== body['password']) {
           return problem(
             response,
             401,
@@ -153,13 +156,19 @@ export class FakeControlPlane implements AsyncDisposable {
             'Check both and try again.',
           );
         }
-        return this.#login(response, 200);
-      case 'POST /api/v1/auth/refresh':
-        return cookie && this.#refreshTokens.has(cookie)
-          ? this.#login(response, 200)
-          : unauthorized(response);
+        return this.#login(response, 200, body['username'] ?? '');
+      case 'POST /api/v1/auth/refresh': {
+        const login = this.#logins.get(cookie);
+        if (login?.secret !== secret) {
+          this.refreshes.refused += 1;
+          return unauthorized(response);
+        }
+        this.refreshes.ok += 1;
+        this.#logins.delete(cookie);
+        return this.#sendLogin(response, 200, login);
+      }
       case 'POST /api/v1/auth/logout':
-        this.#refreshTokens.clear();
+        if (this.#logins.get(cookie)?.secret === secret) this.#logins.delete(cookie);
         response.setHeader('set-cookie', 'streamspace_refresh=; Path=/api/v1/auth; Max-Age=0');
         return void response.writeHead(204).end();
     }
@@ -244,10 +253,24 @@ export class FakeControlPlane implements AsyncDisposable {
     return ticket;
   }
 
-  #login(response: ServerResponse, status: number): void {
+  addUser(name: string, password: string): void {
+    this.#users.set(name, password);
+  }
+
+  #login(response: ServerResponse, status: number, name: string): void {
+    const login = { id: randomUUID(), secret: randomUUID(), name };
+    this.#sendLogin(response, status, login, { login_secret: login.secret });
+  }
+
+  #sendLogin(
+    response: ServerResponse,
+    status: number,
+    login: { id: string; secret: string; name: string },
+    more: object = {},
+  ): void {
     const [token, refreshToken] = [randomUUID(), randomUUID()];
     this.#accessTokens.add(token);
-    this.#refreshTokens.add(refreshToken);
+    this.#logins.set(refreshToken, login);
     response.setHeader(
       'set-cookie',
       `streamspace_refresh=${refreshToken}; Path=/api/v1/auth; HttpOnly; SameSite=Strict`,
@@ -255,7 +278,9 @@ export class FakeControlPlane implements AsyncDisposable {
     json(response, status, {
       token,
       expires_at: new Date(Date.now() + 900_000).toISOString(),
-      user: { id: 'u1', username: this.#user, role: 'admin' },
+      user: { id: `id of ${login.name}`, username: login.name, role: 'admin' },
+      login_id: login.id,
+      ...more,
     });
   }
 
