@@ -36,30 +36,27 @@ export interface TextStorage {
  *
  * The keys have the path of `baseUrl`, so that several installations on one origin stay apart, and the login's id.
  */
-export function webStorageLogins(
-  storage: TextStorage,
-  baseUrl: string | URL,
-): LoginStore & { load(): StoredLogin | undefined } {
+export function webStorageLogins(storage: TextStorage, baseUrl: string | URL) {
   const path = new URL(baseUrl).pathname.replace(/\/*$/, '/');
   const current = `streamspace.login:${path}`;
   const entry = (id: string): string => `${current}:${id}`;
   return {
-    load() {
+    load(): StoredLogin | undefined {
       const id = storage.getItem(current);
       return id === null ? undefined : parse(id, storage.getItem(entry(id)));
     },
-    save({ id, secret, user }) {
+    save({ id, secret, user }: StoredLogin): void {
       const before = storage.getItem(current);
       if (before !== null && before !== id) storage.removeItem(entry(before));
       // The entry first: another tab that sees the new id finds it.
       storage.setItem(entry(id), JSON.stringify({ secret, user }));
       storage.setItem(current, id);
     },
-    remove(id) {
+    remove(id: string): void {
       storage.removeItem(entry(id));
       if (storage.getItem(current) === id) storage.removeItem(current);
     },
-  };
+  } satisfies LoginStore;
 }
 
 /** Other programs can write there: anything else than what was saved counts as nothing. */

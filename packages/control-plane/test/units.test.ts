@@ -2,10 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import jwt from 'jsonwebtoken';
 import { describe, expect, it } from 'vitest';
 import { AccessTokens } from '../src/auth/access-tokens.js';
-import { Logins } from '../src/auth/logins.js';
 import { Passwords } from '../src/auth/passwords.js';
-import type { LoginStore, UserStore } from '../src/auth/ports.js';
-import { LoginThrottle } from '../src/auth/throttle.js';
 import { SessionWaits } from '../src/domain/session-waits.js';
 import { isOriginAllowed } from '../src/http/origin.js';
 import { inWords } from '../src/http/viewer-end.js';
@@ -130,73 +127,15 @@ describe('access tokens', () => {
   });
 });
 
-describe('logging in', () => {
-  it('does not count what failed for another reason than the password', async () => {
-    const passwords = new Passwords();
-    const passwordHash = await passwords.hash('correct horse');
-    let isAway = true;
-    const logins = new Logins({
-      users: {
-        findByName: async () => {
-          if (isAway) throw new Error('away');
-          return { id: 'u', username: 'ann', role: 'admin', passwordHash };
-        },
-      } as unknown as UserStore,
-      logins: { create: async () => undefined } as unknown as LoginStore,
-      passwords,
-      throttle: new LoginThrottle(),
-      accessTokens: new AccessTokens(SECRET),
-      refreshKey: new Uint8Array(32),
-      onEvent: () => undefined,
-    });
-    const login = () => logins.login('ann', 'correct horse', '127.0.0.1');
-    for (let n = 0; n < 12; n++) await expect(login()).rejects.toThrow('away');
-    isAway = false;
-    expect((await login()).user.username).toBe('ann');
-  });
-});
-
 describe('passwords', () => {
   it('are told apart, and nobody’s is never right', async () => {
+    const asker = { group: '192.0.2.1', isKnown: false };
     const passwords = new Passwords();
-    const stored = await passwords.hash('correct horse');
+    const stored = await passwords.hash('correct horse', asker);
     expect(stored).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-    expect(await passwords.verify(stored, 'correct horse')).toBe(true);
-    expect(await passwords.verify(stored, 'wrong horse')).toBe(false);
-    expect(await passwords.verify(undefined, 'correct horse')).toBe(false);
-  });
-
-  it('are refused as busy when too many wait', async () => {
-    const passwords = new Passwords();
-    const outcomes = await Promise.allSettled(Array.from({ length: 70 }, () => passwords.verify('', 'x')));
-    const busy = outcomes.filter(
-      (o) => o.status === 'rejected' && (o.reason as { code?: string }).code === 'busy',
-    );
-    expect(busy).toHaveLength(4);
-  });
-});
-
-describe('the login throttle', () => {
-  it('makes one name from one address wait, for a time', () => {
-    let now = 0;
-    const throttle = new LoginThrottle(() => now);
-    for (let i = 0; i < 10; i++) {
-      expect(throttle.waitSeconds('Ann', '1')).toBe(0);
-      throttle.attempted('Ann', '1');
-    }
-    expect(throttle.waitSeconds('ann', '1')).toBe(300);
-    expect(throttle.waitSeconds('ann', '2')).toBe(0);
-    now = 300_000;
-    expect(throttle.waitSeconds('ann', '1')).toBe(0);
-    throttle.attempted('ann', '1');
-    expect(throttle.waitSeconds('ann', '1')).toBe(0);
-  });
-
-  it('forgets the oldest past its bound', () => {
-    const throttle = new LoginThrottle(() => 0);
-    for (let i = 0; i < 10; i++) throttle.attempted('ann', '1');
-    for (let i = 0; i < 10_000; i++) throttle.attempted(`other-${i}`, '1');
-    expect(throttle.waitSeconds('ann', '1')).toBe(0);
+    expect(await passwords.verify(stored, 'correct horse', asker)).toBe(true);
+    expect(await passwords.verify(stored, 'wrong horse', asker)).toBe(false);
+    expect(await passwords.verify(undefined, 'correct horse', asker)).toBe(false);
   });
 });
 

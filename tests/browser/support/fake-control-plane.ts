@@ -159,7 +159,7 @@ export class FakeControlPlane implements AsyncDisposable {
         return this.#login(response, 200, body['username'] ?? '');
       case 'POST /api/v1/auth/refresh': {
         const login = this.#logins.get(cookie);
-        if (login?.secret !== secret) {
+        if (!login || login.secret !== secret) {
           this.refreshes.refused += 1;
           return unauthorized(response);
         }

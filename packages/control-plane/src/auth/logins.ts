@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { ControlPlaneEvent } from '../events.js';
 import { Refusal } from '../domain/errors.js';
+import { addressGroup } from './address-group.js';
 import { notLoggedIn, type AccessTokens } from './access-tokens.js';
 import type { Passwords } from './passwords.js';
 import type { LoginStore, User, UserStore } from './ports.js';
 import { RecentlyTold } from './recently-told.js';
 import { hashToken, hmac, randomToken } from './secrets.js';
-import type { LoginThrottle } from './throttle.js';
+import type { Attempt, LoginThrottle, Wait } from './throttle.js';
+import { foldUsername } from './usernames.js';
 
 const LIFETIME_MS = 30 * 24 * 60 * 60_000;
 /** Two tabs may use the same cookie at once, and an answer may get lost: the last secret works this long once more. */
@@ -50,30 +52,33 @@ export class Logins {
   /** @throws Refusal `bad_credentials` (also for an unknown user), `too_many_attempts`, `busy` */
   async login(username: string, password: string, address: string): Promise<LoggedIn> {
     const { throttle, users, passwords, onEvent } = this.#options;
-    const wait = throttle.waitSeconds(username, address);
-    if (wait > 0) {
+    const user = await users.findByName(username);
+    const attempt: Attempt = {
+      group: addressGroup(address),
+      user: user?.id ?? nameKey(username),
+      exists: user !== undefined,
+    };
+    const wait = throttle.wait(attempt);
+    if (wait) {
       onEvent({ type: 'login_refused', username, code: 'too_many_attempts' });
-      throw new Refusal('too_many_attempts', 'Too many wrong passwords for this user from this address.', {
-        remedy: `Try again in ${Math.ceil(wait / 60)} min.`,
-        retryAfterSeconds: wait,
-      });
+      throw tooManyAttempts(wait);
     }
-    throttle.attempted(username, address);
-    let user: Awaited<ReturnType<UserStore['findByName']>>;
+    const asker = { group: attempt.group, isKnown: throttle.isKnown(attempt) };
+    const counted = throttle.attempted(attempt);
     let isRight: boolean;
     try {
-      user = await users.findByName(username);
-      isRight = await passwords.verify(user?.passwordHash, password);
+      isRight = await passwords.verify(user?.passwordHash, password, asker);
     } catch (error) {
-      // Nobody has found out anything: the database was away, or this process too busy.
-      throttle.withdrawn(username, address);
+      // The password was not checked: this process was too busy.
+      counted.withdraw();
       throw error;
     }
     if (!isRight || !user) {
       onEvent({ type: 'login_refused', username, code: 'bad_credentials' });
       throw new Refusal('bad_credentials', 'The user name or the password is wrong.');
     }
-    throttle.succeeded(username, address);
+    counted.withdraw();
+    throttle.succeeded(attempt);
     onEvent({ type: 'login', username: user.username });
     return this.start({ id: user.id, username: user.username, role: user.role });
   }
@@ -193,4 +198,22 @@ const LOGIN_ID_AND_SECRET = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[
 function parse(text: string | undefined): { id: string; secret: string } | undefined {
   const match = text === undefined ? null : LOGIN_ID_AND_SECRET.exec(text);
   return match ? { id: match[1]!, secret: match[2]! } : undefined;
+}
+
+/** What an unknown name is counted by: as long for a long name as for a short one, and no name. */
+const nameKey = (username: string): string =>
+  Buffer.from(hashToken(foldUsername(username))).toString('base64url');
+
+const TOO_MANY: Readonly<Record<Wait['reason'], string>> = {
+  user_from_address: 'Too many wrong passwords for this user from this address.',
+  address: 'Too many wrong passwords from this address.',
+  user: 'Too many wrong passwords for this user.',
+};
+
+function tooManyAttempts({ seconds, reason }: Wait): Refusal {
+  const time = seconds < 60 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+  return new Refusal('too_many_attempts', TOO_MANY[reason], {
+    remedy: `Try again in ${time}.`,
+    retryAfterSeconds: seconds,
+  });
 }

@@ -8,7 +8,10 @@ export interface User {
 
 export interface UserStore {
   find(id: string): Promise<User | undefined>;
-  /** Names are compared without regard to case. */
+  /**
+   * Names are compared as `foldUsername` has them. A name of an earlier version with other characters than ASCII is
+   * also found by the database's own comparison without regard to case.
+   */
   findByName(username: string): Promise<(User & { readonly passwordHash: string | undefined }) | undefined>;
   /** Whether there is an administrator who can log in. */
   hasAdmin(): Promise<boolean>;

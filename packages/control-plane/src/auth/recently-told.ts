@@ -1,3 +1,5 @@
+import { ExpiringMap } from './expiring-map.js';
+
 /** The same is told again after this long. */
 const AGAIN_AFTER_MS = 10 * 60_000;
 /** Keys that are remembered; past it the one told longest ago is forgotten. */
@@ -5,25 +7,16 @@ const REMEMBERED = 1_000;
 
 /** Bounds how often the same thing is reported, where strangers choose how often it happens. */
 export class RecentlyTold {
-  /** In the order in which they were told. */
-  readonly #toldAt = new Map<string, number>();
-  readonly #now: () => number;
+  readonly #told: ExpiringMap<true>;
 
   constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+    this.#told = new ExpiringMap({ limit: REMEMBERED, lifetimeMs: AGAIN_AFTER_MS, now });
   }
 
   /** Whether it is to be told now; it counts as told then. */
   isNew(key: string): boolean {
-    const now = this.#now();
-    const toldAt = this.#toldAt.get(key);
-    if (toldAt !== undefined && now - toldAt < AGAIN_AFTER_MS) return false;
-    this.#toldAt.delete(key);
-    this.#toldAt.set(key, now);
-    if (this.#toldAt.size > REMEMBERED) {
-      const oldest = this.#toldAt.keys().next().value;
-      if (oldest !== undefined) this.#toldAt.delete(oldest);
-    }
+    if (this.#told.get(key)) return false;
+    this.#told.set(key, true);
     return true;
   }
 }

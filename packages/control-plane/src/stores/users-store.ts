@@ -1,4 +1,5 @@
 import type { SetupStore, TicketStore, User, UserStore } from '../auth/ports.js';
+import { foldUsername } from '../auth/usernames.js';
 import { Refusal } from '../domain/errors.js';
 import type { Role, ViewerMode } from '../domain/session.js';
 import type { Database, Queryable } from './database.js';
@@ -23,7 +24,20 @@ async function hasAdmin(on: Queryable): Promise<boolean> {
   return rows.length > 0;
 }
 
+const isAscii = (text: string): boolean => /^[\x01-\x7f]*$/.test(text);
+
 export function sqlUserStore(database: Database): UserStore {
+  const find = async (
+    where: string,
+    values: string[],
+  ): Promise<(User & { passwordHash: string | undefined }) | undefined> => {
+    const { rows } = await database.query<UserRow>(
+      `select id, username, ${ROLE}, case when ${HAS_PASSWORD} then password_hash end as password_hash
+         from users u where ${where}`,
+      values,
+    );
+    return rows[0] && { ...toUser(rows[0]), passwordHash: rows[0].password_hash ?? undefined };
+  };
   return {
     async find(id) {
       const { rows } = await database.query<UserRow>(
@@ -33,12 +47,17 @@ export function sqlUserStore(database: Database): UserStore {
       return rows[0] && toUser(rows[0]);
     },
     async findByName(username) {
-      const { rows } = await database.query<UserRow>(
-        `select id, username, ${ROLE}, case when ${HAS_PASSWORD} then password_hash end as password_hash
-           from users u where lower(username) = lower($1)`,
-        [username],
-      );
-      return rows[0] && { ...toUser(rows[0]), passwordHash: rows[0].password_hash ?? undefined };
+      const folded = foldUsername(username);
+      // Two users of an earlier version can have such names where the database folds other letters, as in Turkish.
+      const found = await find(`lower(u.username collate "C") = $1 order by u.username = $2 desc limit 1`, [
+        folded,
+        username,
+      ]);
+      if (found || isAscii(folded)) return found;
+      // `octet_length`: only names that have such characters themselves, or `admİn` would be `admin`.
+      return find('lower(u.username) = lower($1) and octet_length(u.username) <> length(u.username)', [
+        username,
+      ]);
     },
     hasAdmin: () => hasAdmin(database),
   };
@@ -82,7 +101,8 @@ export function sqlSetupStore(database: Database): SetupStore {
           // A user of an earlier version who cannot log in becomes the administrator, with all that is his.
           `insert into users as u (username, password_hash, role) values ($1, $2, 'admin')
            on conflict (lower(username)) do update
-             set password_hash = excluded.password_hash, role = 'admin', updated_at = now() where not (${HAS_PASSWORD})
+             set password_hash = excluded.password_hash, role = 'admin', updated_at = now()
+             where not (${HAS_PASSWORD}) and lower(u.username collate "C") = lower(excluded.username collate "C")
            returning id, username, role`,
           [username, passwordHash],
         );

@@ -13,6 +13,7 @@ import { replicasSuite } from './replicas-suite.js';
 import { restoringSuite } from './restoring-suite.js';
 import { sessionsSuite } from './sessions-suite.js';
 import { timelineSuite } from './timeline-suite.js';
+import { usersSuite } from './users-suite.js';
 
 /**
  * What the stores have to do on every `Database`, the hub's two ports among it. `open` gives one that the suite may
@@ -64,6 +65,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
   placementSuite(runner, fixtures);
   timelineSuite(runner, fixtures);
   loginsSuite(runner, fixtures);
+  usersSuite(runner, fixtures);
 }
 
 async function connect(on: Fixtures, agentId: string): Promise<{ epoch: number }> {

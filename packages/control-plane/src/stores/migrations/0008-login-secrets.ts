@@ -8,5 +8,6 @@ export const loginSecrets: Migration = {
   version: '0008_login_secrets',
   sql: `
 alter table logins add column if not exists secret_hash bytea;
+create index if not exists users_username_ascii on users (lower(username collate "C"));
 `,
 };
