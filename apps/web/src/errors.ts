@@ -19,7 +19,8 @@ const FOR_PEOPLE: Readonly<Record<string, { detail: string; remedy: string }>> =
   },
   upgrade_required: {
     detail: 'The proxy in front does not pass WebSocket connections.',
-    remedy: 'Tell whoever looks after the server: the proxy has to pass on the headers Upgrade and Connection.',
+    remedy:
+      'Tell whoever looks after the server: the proxy has to pass on the headers Upgrade and Connection.',
   },
   unexpected_answer: {
     detail: 'Something else answers in place of the control plane.',
