@@ -21,6 +21,8 @@ await using database = await pgliteDatabase({ dataFolder: `${dataFolder}/db` });
 await using controlPlane = await createControlPlane({
   database,
   podName: 'my-app',
+  // The folder is this process's alone: a start need not wait for another replica to end.
+  soleReplica: true,
   jwtSecret: process.env['JWT_SECRET'] ?? 'only-for-trying-this-out-32-chars-or-more',
   templates: [{ name: 'built-in-desktop', platform: 'local', manifest: builtInDesktopTemplate }],
 });

@@ -66,6 +66,22 @@ export class Api {
     });
   }
 
+  /** Asks for a session once; the status of the answer, 0 where none came. */
+  async create(id: string): Promise<number> {
+    const answer = await this.#once('POST', '/api/v1/sessions', { id, template: 'built-in-desktop' });
+    return answer?.status ?? 0;
+  }
+
+  /** Status of each agent. */
+  async agents(): Promise<Readonly<Record<string, string>>> {
+    const agents = await this.#ask<{ agent_id: string; status: string }[]>(
+      'GET',
+      '/api/v1/agents',
+      undefined,
+    );
+    return Object.fromEntries(agents.map(({ agent_id, status }) => [agent_id, status]));
+  }
+
   async #ask<T>(
     method: string,
     path: string,
@@ -100,7 +116,7 @@ export class Api {
           'content-type': 'application/json',
           ...(this.#token && { authorization: `Bearer ${this.#token}` }),
         },
-        body: JSON.stringify(body),
+        ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       });
       return { ok: response.ok, status: response.status, body: await response.json() };

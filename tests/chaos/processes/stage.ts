@@ -25,6 +25,7 @@ export class Stage implements AsyncDisposable {
   readonly database: Database;
   readonly #folder: string;
   readonly #platform: Child;
+  readonly #others: Child[] = [];
   readonly #environment: Readonly<Record<string, string>>;
 
   private constructor(options: {
@@ -50,6 +51,7 @@ export class Stage implements AsyncDisposable {
       DB_MAX_OPEN_CONNS: '10',
       JWT_SECRET: 'chaos chaos chaos chaos chaos chaos chaos',
       POD_NAME: 'pod-chaos',
+      REPLICA_TIMEOUT: '3s',
       STREAMSPACE_DATA_DIR: join(folder, 'data'),
       AGENT_HEARTBEAT_TIMEOUT: '6s',
     };
@@ -79,6 +81,16 @@ export class Stage implements AsyncDisposable {
     this.controlPlane = new Child('the control plane', 'apps/control-plane/src/main.ts', this.#environment);
     const [, address] = await this.controlPlane.printed(/^Open this: (\S+)$/m, START_LIMIT_MS);
     return new URL(address!);
+  }
+
+  /** One more start beside the control plane that runs, with these variables set otherwise. */
+  secondStart(changes: Readonly<Record<string, string>> = {}): Child {
+    const second = new Child('the second start', 'apps/control-plane/src/main.ts', {
+      ...this.#environment,
+      ...changes,
+    });
+    this.#others.push(second);
+    return second;
   }
 
   /** The agent gets the key that the control plane issues for it. */
@@ -111,7 +123,8 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.controlPlane?.kill(), this.agent?.kill(), this.#platform.kill()]);
+    const children = [this.controlPlane, this.agent, this.#platform, ...this.#others];
+    await Promise.all(children.map((child) => child?.kill()));
     await this.database[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });
   }

@@ -51,6 +51,11 @@ export class Child {
     return this.#output;
   }
 
+  /** How it ended; undefined while it runs. */
+  get end(): string | undefined {
+    return this.#end;
+  }
+
   /** The first match in what it has printed; rejects when it ends without, or after `limitMs`. */
   async printed(pattern: RegExp, limitMs: number): Promise<RegExpExecArray> {
     const deadline = performance.now() + limitMs;
@@ -69,6 +74,12 @@ export class Child {
   /** Without a word to it; resolves when it is gone. */
   kill(): Promise<void> {
     this.#process.kill('SIGKILL');
+    return this.exited;
+  }
+
+  /** Asks it to stop; resolves when it is gone. */
+  stop(): Promise<void> {
+    this.#process.kill('SIGTERM');
     return this.exited;
   }
 
