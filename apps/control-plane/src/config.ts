@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { siteProblems, type SiteOptions } from '@streamspace/control-plane';
 import { parseDuration } from './duration.js';
 import { ConfigError, readPlace } from './early/place.mjs';
+import { parseSize } from './size.js';
 import { LOG_LEVELS, type LogLevel } from './log.js';
 
 /** Shortest heartbeat timeout, in ms: agents report three times within it. */
@@ -55,6 +56,8 @@ export interface Config {
     readonly eventsDays: number;
     readonly auditDays: number;
   };
+  /** Below this much free space in the data folder nothing more is stored; 0 is never. Embedded mode only. */
+  readonly minFreeSpaceBytes: number;
   /** The VNC server of X desktops by its name or path, or `off`. Absent: Xtigervnc where it is installed. */
   readonly xvnc: string | undefined;
 }
@@ -94,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fo
       eventsDays: number('STREAMSPACE_EVENTS_DAYS', '30', 1),
       auditDays: number('STREAMSPACE_AUDIT_DAYS', '365', 1),
     },
+    minFreeSpaceBytes: size('MIN_FREE_SPACE', text('MIN_FREE_SPACE', '256MB')),
     xvnc: env['STREAMSPACE_XVNC'] || undefined,
   };
 }
@@ -201,6 +205,13 @@ function duration(variable: string, value: string, leastMs: number): number {
     throw new ConfigError(variable, value, `allowed is a duration${least}, for example 30s, 5m or 1h30m`);
   }
   return ms;
+}
+
+function size(variable: string, value: string): number {
+  const bytes = parseSize(value);
+  if (bytes === undefined)
+    throw new ConfigError(variable, value, 'allowed is a size, for example 256MB or 1GB, or 0 for no limit');
+  return bytes;
 }
 
 function wholeNumber(variable: string, value: string, least: number, most: number): number {

@@ -9,6 +9,7 @@ import { lockDataFolder } from './data-lock.js';
 import { SHORTEST_SECRET_CHARS } from './config.js';
 import { ConfigError } from './early/place.mjs';
 import { databaseStopped } from './failure.js';
+import { FreeSpace } from './free-space.js';
 import { endWhenLost, heldDatabase } from './held-database.js';
 import { keepRunning } from './keep-running.js';
 import { describeError } from './log.js';
@@ -49,20 +50,24 @@ export async function embeddedMode(start: Start): Promise<Mode> {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   log.info(`Connected to database (PGlite in the data folder, opened in ${seconds} s)`);
 
+  const space = new FreeSpace({ folder: config.dataFolder, floorBytes: config.minFreeSpaceBytes, log });
+  await space.shortage();
   return {
     database,
+    storage: () => space.shortage(),
     jwtSecret: config.jwtSecret ?? ownSecret(config.dataFolder),
     begin: (controlPlane, port) => beginAgent(start, controlPlane, port),
   };
 }
 
 /** What PGlite says of files that it cannot read is for its developers: the person here is told which and what to do. */
-async function openDatabase({ config: { dataFolder }, fail }: Start): Promise<Database> {
+async function openDatabase({ config: { dataFolder }, log, fail }: Start): Promise<Database> {
   const folder = join(dataFolder, 'db');
   try {
     return await pgliteDatabase({
       dataFolder: folder,
       onFatal: (error) => fail(databaseStopped(folder, error)),
+      onCreating: () => log.info(`Creating the database in ${folder} (first start; takes some seconds)`),
     });
   } catch (error) {
     const why = describeError(error).split('\n')[0]!.slice(0, SHOWN_CHARS);

@@ -1,4 +1,4 @@
-import type { ControlPlane, Database } from '@streamspace/control-plane';
+import type { ControlPlane, ControlPlaneOptions, Database } from '@streamspace/control-plane';
 import type { Closing } from './closing.js';
 import type { Config } from './config.js';
 import type { Log } from './log.js';
@@ -18,6 +18,8 @@ export interface Start {
 export interface Mode {
   readonly database: Database;
   readonly jwtSecret: string;
+  /** Tells why nothing more may be stored; absent where that is the database server's to know. */
+  readonly storage?: ControlPlaneOptions['storage'];
   /** Starts what else belongs to the mode once the control plane listens; resolves when it is of use. */
   begin(controlPlane: ControlPlane, port: number): Promise<void>;
 }

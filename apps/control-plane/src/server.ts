@@ -102,6 +102,7 @@ async function openControlPlane({ config, log, stop }: Start, mode: Mode): Promi
       maxSessionsPerUser: config.maxSessionsPerUser,
       unisolatedAgents: config.unisolatedAgents,
       retention: config.retention,
+      ...(mode.storage && { storage: mode.storage }),
       hub: {
         heartbeatTimeoutMs: config.heartbeatTimeoutMs,
         heartbeatIntervalMs: Math.min(10_000, Math.floor(config.heartbeatTimeoutMs / 3)),

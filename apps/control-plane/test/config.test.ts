@@ -23,6 +23,7 @@ describe('without any variable', () => {
       maxSessionsPerUser: 0,
       unisolatedAgents: 'admins',
       retention: { commandsDays: 7, eventsDays: 30, auditDays: 365 },
+      minFreeSpaceBytes: 256 * 2 ** 20,
     });
     expect(config.podName).not.toBe('');
   });

@@ -100,6 +100,15 @@ export interface ControlPlaneOptions extends SiteOptions {
     /** What administrators did, and who logged in. @default 365 */
     auditDays?: number;
   };
+  /**
+   * Tells why nothing more may be stored, in words for clients; `undefined` while there is room. Asked by `/ready` and
+   * before each request that stores something, so it must be cheap: keep its answer for a second. While there is no room,
+   * `/ready` and these requests are answered with 503 `storage_full`. Reading, logging in and out, stopping, hibernating
+   * and viewing sessions go on. A rejection goes to `onError` and counts as room.
+   *
+   * @default there is room
+   */
+  storage?: () => Promise<{ readonly detail: string; readonly remedy: string } | undefined>;
   /** Timing and limits of the hub. */
   hub?: HubTiming;
   /** How replicas find each other. @default the hub's memory backend: one replica */

@@ -19,6 +19,7 @@ import { guard } from './http/guard.js';
 import { apiRouter } from './http/router.js';
 import type { Services } from './http/services.js';
 import { Site } from './http/site.js';
+import { requireRoom } from './http/storage-gate.js';
 import { Upgrades } from './http/upgrades.js';
 import { ViewerEndpoint } from './http/viewer-endpoint.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
@@ -195,6 +196,7 @@ function startHub(
 function createServices(options: ResolvedOptions, stores: Stores, wakeups: Wakeups): Services {
   const { database, podName, jwtSecret, onEvent, onError } = options;
   const passwords = new Passwords();
+  const room = requireRoom(options.storage, onError);
   const accessTokens = new AccessTokens(jwtSecret);
   const logins = new Logins({
     users: stores.users,
@@ -227,7 +229,11 @@ function createServices(options: ResolvedOptions, stores: Stores, wakeups: Wakeu
     agentKeys: new AgentKeys(stores.agents, deriveKey(options.agentKeySecret, 'agent-keys')),
     tickets: new Tickets(stores.tickets),
     site: new Site(options.site, onEvent),
-    ready: () => answersWithin(database, READY_MS),
+    ready: async () => {
+      await answersWithin(database, READY_MS);
+      await room();
+    },
+    room,
     onEvent,
     onError,
   };

@@ -26,6 +26,7 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
   readonly maxSessionsPerUser: number;
   readonly unisolatedAgents: 'admins' | 'everyone';
   readonly retention: Retention;
+  readonly storage: NonNullable<ControlPlaneOptions['storage']>;
   readonly hub: NonNullable<ControlPlaneOptions['hub']>;
   readonly onEvent: (event: ControlPlaneEvent) => void;
   readonly onError: (error: unknown, where: string) => void;
@@ -78,6 +79,7 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
       hosts: parsed('hosts', parseHosts(given.hosts)),
       allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
     },
+    storage: given.storage ?? (async () => undefined),
     hub: given.hub ?? {},
     ...(given.backend && { backend: given.backend }),
     onError,

@@ -62,12 +62,17 @@ describe('a folder that held a PGlite database', () => {
   });
 
   it('says that it is founding until it is founded', { timeout: 60_000 }, async () => {
-    const opening = pgliteDatabase({ dataFolder });
+    let created = 0;
+    const onCreating = (): void => void (created += 1);
+    const opening = pgliteDatabase({ dataFolder, onCreating });
     const deadline = performance.now() + 10_000;
     while (!existsSync(marker()) && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 1));
     expect(await readFile(marker(), 'utf8')).toBe('founding\n');
     await (await opening)[Symbol.asyncDispose]();
     expect(await readFile(marker(), 'utf8')).toBe('founded\n');
+    expect(created).toBe(1);
+    await (await pgliteDatabase({ dataFolder, onCreating }))[Symbol.asyncDispose]();
+    expect(created).toBe(1);
   });
 });

@@ -27,6 +27,7 @@ export const REFUSALS = {
   no_agents_available: { status: 503, title: 'No agents available' },
   database_unavailable: { status: 503, title: 'Database unavailable' },
   busy: { status: 503, title: 'Busy' },
+  storage_full: { status: 503, title: 'Storage full' },
 } as const;
 
 export type RefusalCode = keyof typeof REFUSALS;

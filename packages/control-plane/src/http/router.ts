@@ -7,6 +7,7 @@ import { noteMount } from './mount.js';
 import { problemHandler } from './problem.js';
 import type { Services } from './services.js';
 import { sessionRoutes } from './session-routes.js';
+import { storageGate } from './storage-gate.js';
 import { webSocketPaths } from './web-socket-paths.js';
 
 /** Largest body of a request; past it: 413 `body_too_large`. */
@@ -44,6 +45,7 @@ export function apiRouter(services: Services): Router {
   router.all('/vnc/:sessionId', protect, guard(site));
   router.use(webSocketPaths(site));
   router.use('/api/v1', json({ limit: BODY_LIMIT }));
+  router.use('/api/v1', storageGate(services.room));
   router.use('/api/v1', loginRoutes(services), sessionRoutes(services), agentRoutes(services));
   router.use('/api', (request) => {
     throw new Refusal('not_found', `There is no ${request.method} ${request.baseUrl}${request.path}.`);

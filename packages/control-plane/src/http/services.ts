@@ -29,6 +29,8 @@ export interface Services {
   readonly site: Site;
   /** Resolves when requests can be served; rejects with why not. */
   readonly ready: () => Promise<void>;
+  /** Rejects with `storage_full` while nothing more may be stored. */
+  readonly room: () => Promise<void>;
   readonly onEvent: (event: ControlPlaneEvent) => void;
   readonly onError: (error: unknown, where: string) => void;
 }

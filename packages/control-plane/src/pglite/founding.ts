@@ -16,16 +16,21 @@ type Stage = 'founding' | 'founded';
  * cut short, and the next one begins again. One that is founded never becomes empty again by itself. A database from
  * before there was a marker becomes founded when it is opened.
  *
+ * @returns whether a new database is to be made in it
  * @throws DatabaseError `internal` when a database was here and is damaged
  */
-export async function prepareFolder(folder: string): Promise<void> {
+export async function prepareFolder(folder: string): Promise<boolean> {
   await mkdir(folder, { recursive: true });
   const stage = await readStage(folder);
-  if (stage === 'founded') return assertVersion(folder);
+  if (stage === 'founded') {
+    await assertVersion(folder);
+    return false;
+  }
   const names = (await readdir(folder)).filter((name) => !name.startsWith(MARKER));
   if (stage === 'founding')
     for (const name of names) await rm(join(folder, name), { recursive: true, force: true });
   else if (names.length === 0) await writeStage(folder, 'founding');
+  return stage === 'founding' || names.length === 0;
 }
 
 /** Notes that the database in the folder is whole, once all of it is on disk. Without effect when that is noted. */

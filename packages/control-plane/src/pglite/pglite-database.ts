@@ -15,6 +15,8 @@ export type PgliteDatabaseOptions = PgliteDatabasePlace & {
    * the folder again, best in a new process: the memory of this one is freed only when it is collected.
    */
   onFatal?: (error: DatabaseError) => void;
+  /** A new database is about to be made in the folder, which takes seconds. */
+  onCreating?: () => void;
 };
 
 type PgliteDatabasePlace =
@@ -50,7 +52,7 @@ export async function pgliteDatabase(options: PgliteDatabaseOptions): Promise<Da
 /** {@link pgliteDatabase} on given functions for files. */
 export async function openPglite(options: PgliteDatabaseOptions, files?: HostFiles): Promise<Database> {
   try {
-    if ('dataFolder' in options) return await openFolder(options.dataFolder, options.onFatal, files);
+    if ('dataFolder' in options) return await openFolder(options, files);
     const gate = new ModuleGate({ name: 'PGlite in memory' });
     const pglite = await PGlite.create({
       dataDir: 'memory://',
@@ -64,11 +66,10 @@ export async function openPglite(options: PgliteDatabaseOptions, files?: HostFil
 }
 
 async function openFolder(
-  dataFolder: string,
-  onFatal: PgliteDatabaseOptions['onFatal'],
+  { dataFolder, onFatal, onCreating }: PgliteDatabaseOptions & { dataFolder: string },
   files?: HostFiles,
 ): Promise<Database> {
-  await prepareFolder(dataFolder);
+  if (await prepareFolder(dataFolder)) onCreating?.();
   const fs = new SyncedFolder(dataFolder, files);
   const gate = new ModuleGate({
     name: `PGlite in ${dataFolder}`,
