@@ -29,6 +29,8 @@ const agent = createAgent({
   agentId,
   apiKey: setting('AGENT_API_KEY'),
   controlPlaneUrl: setting('CONTROL_PLANE_URL'),
+  // For ws:// and http:// to another host, on a network that is trusted with the key.
+  allowInsecureControlPlane: process.env['ALLOW_INSECURE_CONTROL_PLANE'] === 'true',
   platform,
   capacity: { maxSessions: Object.keys(machines).length },
   onEvent: (event) => console.log(JSON.stringify(event)),

@@ -15,6 +15,8 @@ export class ConfigError extends Error {
 export interface Config {
   readonly agentId: string;
   readonly controlPlaneUrl: string;
+  /** The key may go unencrypted to a host that is not this machine. */
+  readonly allowInsecureControlPlane: boolean;
   readonly apiKey: string;
   readonly region: string | undefined;
   /** What sessions may ask of an agent. */
@@ -49,6 +51,8 @@ export function readConfig(env: Environment, folder: string): Config {
   return {
     agentId: readAgentId(env),
     controlPlaneUrl: readUrl(env),
+    allowInsecureControlPlane:
+      readChoice(env, 'ALLOW_INSECURE_CONTROL_PLANE', ['true', 'false'], 'false') === 'true',
     apiKey: readKey(env),
     region: env['REGION'] || undefined,
     labels: readLabels(env),

@@ -30,6 +30,7 @@ async function main(config: Config): Promise<void> {
   const agent = createAgent({
     agentId,
     controlPlaneUrl: config.controlPlaneUrl,
+    allowInsecureControlPlane: config.allowInsecureControlPlane,
     apiKey: config.apiKey,
     platform,
     capacity: { maxSessions: config.maxSessions, maxCpu: config.maxCpu, maxMemory: config.maxMemory },

@@ -9,6 +9,7 @@ describe('the agent’s variables', () => {
     expect(readConfig(GOOD, '/srv')).toEqual({
       agentId: 'local-1',
       controlPlaneUrl: 'wss://desk.example',
+      allowInsecureControlPlane: false,
       apiKey: KEY,
       region: undefined,
       labels: {},
@@ -34,6 +35,7 @@ describe('the agent’s variables', () => {
       'desk.example',
       'CONTROL_PLANE_URL=desk.example: needed; allowed is a wss or ws URL',
     ],
+    ['ALLOW_INSECURE_CONTROL_PLANE', 'yes', 'ALLOW_INSECURE_CONTROL_PLANE=yes: allowed are true, false'],
     ['AGENT_API_KEY', 'short', 'AGENT_API_KEY=(not shown): needed; allowed are the 64 hexadecimal digits'],
     ['MAX_SESSIONS', 'many', 'MAX_SESSIONS=many: allowed is a whole number'],
     ['MAX_CPU', '1.5', 'MAX_CPU=1.5: allowed is a whole number from 0 (unlimited)'],

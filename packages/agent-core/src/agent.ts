@@ -62,6 +62,11 @@ export interface AgentOptions {
   agentId: string;
   /** Base URL of the control plane: ws, wss, http or https, a path is kept. */
   controlPlaneUrl: string;
+  /**
+   * Whether the key may go unencrypted (ws or http) to a host that is not this machine: whoever can read the network on
+   * the way can then act as this agent. For networks that are trusted, such as one inside a cluster. @default false
+   */
+  allowInsecureControlPlane?: boolean;
   /** Sent as `X-Agent-API-Key`: 1 to 255 printable ASCII characters, without a space at either end. */
   apiKey: string;
   platform: Platform;

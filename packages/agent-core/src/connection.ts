@@ -17,6 +17,7 @@ import { AgentError } from './errors.js';
 import { spread, startHeartbeat } from './heartbeat.js';
 import type { AgentCounters } from './metrics.js';
 import type { ResolvedAgentOptions } from './options.js';
+import { redirected, redirectTarget } from './redirects.js';
 import { retryAfterMs } from './retry-after.js';
 import type { Work } from './work.js';
 
@@ -90,6 +91,8 @@ export class Connection {
     const { options, url } = context;
     this.#socket = new WebSocket(url, SUBPROTOCOL_V2, {
       ...clientOptions(url),
+      // The key goes to the address that was configured and to no other.
+      followRedirects: false,
       headers: { 'x-agent-api-key': options.apiKey },
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
@@ -106,10 +109,19 @@ export class Connection {
         });
       });
     });
-    this.#socket.on('error', (error) => (this.#endReason = error.message));
+    let isAnswered = false;
+    this.#socket.on('error', (error) => {
+      // What `terminate` reports after an answer says less than the answer.
+      if (!isAnswered) this.#endReason = error.message;
+    });
     this.#socket.on('unexpected-response', (request, response) => {
+      isAnswered = true;
       const status = response.statusCode ?? 0;
-      this.#endReason = `the control plane answered ${status} to the WebSocket upgrade`;
+      const target = redirectTarget(url, status, response.headers.location);
+      this.#endReason =
+        target === undefined
+          ? `the control plane answered ${status} to the WebSocket upgrade`
+          : redirected('WebSocket upgrade', status, target);
       this.#unauthorized = status === 401 || status === 403;
       this.#retryAfterMs = retryAfterMs(response.headers['retry-after']);
       response.resume();

@@ -11,6 +11,7 @@ import { Term } from './term.js';
  * again whenever the connection is lost. The platform stays the caller's.
  *
  * @throws RangeError naming the option and what is allowed
+ * @throws AgentError `insecure_url` where the key would go unencrypted over a network, and that is not allowed
  */
 export function createAgent(given: AgentOptions): Agent {
   return new AgentRuntime(resolveAgentOptions(given));

@@ -31,7 +31,7 @@ export class PlatformError extends Error {
   }
 }
 
-export type AgentErrorCode = 'unauthorized' | 'refused' | 'unreachable' | 'link_lost';
+export type AgentErrorCode = 'unauthorized' | 'refused' | 'unreachable' | 'link_lost' | 'insecure_url';
 
 /** Thrown by the agent runtime. Recognise it by `code`, not by `instanceof`. */
 export class AgentError extends Error {

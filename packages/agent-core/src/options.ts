@@ -1,5 +1,6 @@
 import type { AgentOptions } from './agent.js';
 import { alwaysLeader } from './election.js';
+import { requireSecure } from './insecure-url.js';
 
 export type ResolvedAgentOptions = Required<Omit<AgentOptions, 'region' | 'reconnect'>> & {
   region: string | undefined;
@@ -14,6 +15,7 @@ const LONGEST_MS = 2 ** 31 - 1;
  * Fills in defaults and refuses what cannot work.
  *
  * @throws RangeError naming the option, its value (never the key's) and what is allowed
+ * @throws AgentError `insecure_url`
  */
 export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions {
   requireText('agentId', options.agentId);
@@ -22,6 +24,8 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
     throw new RangeError(
       `controlPlaneUrl must be a ws, wss, http or https URL, not ${JSON.stringify(options.controlPlaneUrl)}`,
     );
+  const allowInsecureControlPlane = options.allowInsecureControlPlane === true;
+  requireSecure(options.controlPlaneUrl, allowInsecureControlPlane);
   const { first, longest, superseded = 30_000 } = options.reconnect ?? { first: 250, longest: 15_000 };
   if (!(first > 0 && longest >= first && longest <= LONGEST_MS))
     throw new RangeError(
@@ -31,6 +35,7 @@ export function resolveAgentOptions(options: AgentOptions): ResolvedAgentOptions
   return {
     agentId: options.agentId,
     controlPlaneUrl: options.controlPlaneUrl,
+    allowInsecureControlPlane,
     apiKey: options.apiKey,
     platform: options.platform,
     region: options.region,

@@ -1,5 +1,6 @@
 import { AgentError } from './errors.js';
 import type { ResolvedAgentOptions } from './options.js';
+import { redirected, redirectTarget } from './redirects.js';
 import { retryAfterMs } from './retry-after.js';
 
 /** How long one registration request may take, in ms. */
@@ -19,6 +20,8 @@ export async function register(
   try {
     response = await fetch(url, {
       method: 'POST',
+      // The key goes to the address that was configured and to no other. `manual` tells where it would have gone.
+      redirect: 'manual',
       headers: { 'content-type': 'application/json', 'x-agent-api-key': options.apiKey },
       body: JSON.stringify({
         agentId: options.agentId,
@@ -26,7 +29,7 @@ export async function register(
         region: options.region,
         capacity: options.capacity,
         // Said either way: what the control plane keeps of an earlier registration is replaced.
-        metadata: { isolated: options.platform.capabilities.isolated ?? true, labels: options.labels },
+        metadata: { isolated: options.platform.capabilities.isolated === true, labels: options.labels },
       }),
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
     });
@@ -37,6 +40,11 @@ export async function register(
   } catch (cause) {
     signal.throwIfAborted();
     throw new AgentError('unreachable', `cannot reach ${url}: ${reasonOf(cause)}`, true, { cause });
+  }
+  const target = redirectTarget(url, response.status, response.headers.get('location'));
+  if (target !== undefined) {
+    await response.arrayBuffer().catch(() => undefined);
+    throw new AgentError('unreachable', redirected('registration', response.status, target), true);
   }
   const detail = (await response.text().catch(() => '')).slice(0, 300);
   const said = `registration answered ${response.status}${detail ? `: ${detail}` : ''}`;

@@ -163,7 +163,7 @@ class World implements Disposable {
     this.#clock.as(process, () => {
       const agent = createAgent({
         agentId: AGENT_ID,
-        controlPlaneUrl: 'ws://control-plane.test',
+        controlPlaneUrl: 'ws://control-plane.localhost',
         apiKey: 'simulated',
         platform: this.#platform.client(process),
         reconnect: { first: 100, longest: 2_000 },
