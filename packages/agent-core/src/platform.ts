@@ -75,7 +75,8 @@ export interface Capabilities {
   readonly survivesAgentRestart: boolean;
   /**
    * A session can reach neither the agent nor another session nor their files. Where not, the control plane lets only
-   * administrators create sessions there, unless it is told otherwise. @default true
+   * administrators create sessions there, unless it is told otherwise. What is declared here the suite tries to
+   * disprove, see `isolation` of its fixture. @default false
    */
   readonly isolated?: boolean;
   /** Why something can't be done: a sentence for each flag that is `false`, printed in compliance reports. */

@@ -59,12 +59,18 @@ describe('an agent', () => {
   it('says in its registration whether its sessions are isolated, and its labels', async () => {
     const platform = memoryPlatform();
     Object.assign(platform, { capabilities: { ...platform.capabilities, isolated: false } });
+    const silent = memoryPlatform();
+    Object.assign(silent, { capabilities: { hibernate: true, survivesAgentRestart: true } });
     startAgent({ platform, labels: { gpu: 'yes' } });
+    await nextSocket(0);
     startAgent();
     await nextSocket(1);
+    startAgent({ platform: silent });
+    await nextSocket(2);
     expect(controlPlane.registrations).toMatchObject([
       { agentId: 'agent-1', metadata: { isolated: false, labels: { gpu: 'yes' } } },
       { agentId: 'agent-1', metadata: { isolated: true, labels: {} } },
+      { agentId: 'agent-1', metadata: { isolated: false, labels: {} } },
     ]);
   });
 

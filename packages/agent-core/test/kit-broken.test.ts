@@ -6,10 +6,17 @@ import { but, hang } from './kit-broken.js';
 import { brokenInChanges } from './kit-broken-changes.js';
 import { brokenAtEdges } from './kit-broken-edges.js';
 import { brokenInFailures } from './kit-broken-failures.js';
+import { brokenInIsolation } from './kit-broken-isolation.js';
 import { brokenInViews } from './kit-broken-views.js';
 import { memoryFixture } from './kit-fixture.js';
 
-const DRIVERS = [...brokenInChanges, ...brokenInFailures, ...brokenInViews, ...brokenAtEdges];
+const DRIVERS = [
+  ...brokenInChanges,
+  ...brokenInFailures,
+  ...brokenInViews,
+  ...brokenAtEdges,
+  ...brokenInIsolation,
+];
 
 /** What is made wrong in the fixture, for no driver can be. */
 const BY_FIXTURE = 'can be restarted by its fixture, where it says that sessions survive that';

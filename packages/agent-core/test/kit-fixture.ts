@@ -64,6 +64,13 @@ export async function memoryFixture(breakage: Breakage = (sound) => sound): Prom
       return () => void wakesThatFail.delete(sessionId);
     },
     home: async (sessionId) => host.homes.get(sessionId)?.home,
+    isolation: {
+      places: async (sessionId) => [
+        { kind: 'home', address: sessionId },
+        { kind: 'port', address: sessionId },
+      ],
+      reaches: async (sessionId, { kind, address }) => host.reaches(sessionId, address, kind),
+    },
     async outage() {
       host.available = false;
       return () => {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { echoViewer, platformSuite, runPlatformSuite } from '../src/testing/index.js';
+import { echoViewer, platformSuite, runPlatformSuite, type PlatformFixture } from '../src/testing/index.js';
 import { PlatformError } from '../src/errors.js';
 import { but } from './kit-broken.js';
 import { memoryFixture } from './kit-fixture.js';
@@ -58,8 +58,8 @@ describe('the kit', () => {
 
   it('skips what the fixture cannot do, and says what that is', async () => {
     const { failed, results } = await runPlatformSuite(async () => {
-      const { platform, template, viewer, close, restart } = await memoryFixture();
-      return { platform, template, close, viewer: viewer!, restart: restart! };
+      const { platform, template, viewer, close, restart, isolation } = await memoryFixture();
+      return { platform, template, close, viewer: viewer!, restart: restart!, isolation: isolation! };
     });
     expect(failed).toBe(0);
     const skipped = results.filter(({ outcome }) => outcome === 'skipped');
@@ -83,6 +83,49 @@ describe('the kit', () => {
     expect(failed).toBe(0);
     const skipped = results.filter(({ outcome }) => outcome === 'skipped');
     expect(skipped.map(({ detail }) => detail)).toEqual(['the viewer of the fixture has no exchangeMuch()']);
+  });
+
+  const APART = 'keeps each session from the home and the ports of another, where it declares isolated';
+  const aboutIsolation = async (isolation: PlatformFixture['isolation']) => {
+    const { results, markdown } = await runPlatformSuite(async () => {
+      const { isolation: _, ...fixture } = await memoryFixture();
+      return { ...fixture, ...(isolation && { isolation }) };
+    });
+    return { markdown, ...results.find(({ name }) => name === APART)! };
+  };
+
+  it('fails a platform that declares isolated and whose fixture neither tries it nor says why not', async () => {
+    expect(await aboutIsolation(undefined)).toMatchObject({
+      outcome: 'failed',
+      detail: expect.stringMatching(/the fixture needs isolation to prove it/) as string,
+    });
+    expect(await aboutIsolation({ notProbed: ' ' })).toMatchObject({ outcome: 'failed' });
+  });
+
+  it('says in its report that isolation was not tried, and why', async () => {
+    const { outcome, markdown } = await aboutIsolation({ notProbed: 'It runs no programs.' });
+    expect(outcome).toBe('skipped');
+    expect(markdown).toContain('isolated is declared and NOT PROBED: It runs no programs.');
+  });
+
+  it('does not believe a probe that reaches nothing at all, or that knows no place of a kind', async () => {
+    const home = { kind: 'home', address: '/home' } as const;
+    const port = { kind: 'port', address: '127.0.0.1:1' } as const;
+    const reachesNothing = { places: async () => [home, port], reaches: async () => false };
+    expect((await aboutIsolation(reachesNothing)).detail).toMatch(/without that it proves nothing/);
+    const knowsNoPort = { places: async () => [home], reaches: async () => true };
+    expect((await aboutIsolation(knowsNoPort)).detail).toMatch(/must name a port of each session/);
+  });
+
+  it('takes a platform that does not say isolated for one that is not', async () => {
+    const { results, markdown } = await runPlatformSuite(() =>
+      memoryFixture((sound) => but(sound, { capabilities: { hibernate: true, survivesAgentRestart: true } })),
+    );
+    expect(results.find(({ name }) => name === APART)).toMatchObject({
+      outcome: 'skipped',
+      detail: 'isolated is not declared, which means false',
+    });
+    expect(markdown).toMatch(/\| isolated \| no \|/);
   });
 
   it('fails a case whose fixture does not close', async () => {

@@ -431,6 +431,7 @@ platformSuite({ describe, it }, async () => {
     platform: open(),
     template: { template: metadata.name, manifest: builtInDesktopTemplate },
     restart: () => Promise.resolve(open()),
+    isolation: { notProbed: 'The built-in desktop runs no program that its user chooses.' },
     leftovers: async () => {
       const names = await readdir(join(dataFolder, 'sessions')).catch((): string[] => []);
       return names.filter((name) => !name.startsWith('.'));

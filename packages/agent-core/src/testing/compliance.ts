@@ -58,7 +58,7 @@ export function compliance(
 
 function capabilityTable(capabilities: Capabilities): string[] {
   const rows = FLAGS.map((flag) => {
-    const declared = capabilities[flag] ?? true;
+    const declared = capabilities[flag] === true;
     return `| ${flag} | ${declared ? 'yes' : 'no'} | ${inCell(capabilities.reasons?.[flag] ?? '')} |`;
   });
   return ['| capability | declared | reason |', '| ---------- | -------- | ------ |', ...rows];

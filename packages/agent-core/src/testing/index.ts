@@ -4,7 +4,7 @@ export {
   type PlatformTestOptions,
   type TestRunner,
 } from './platform-suite.js';
-export type { PlatformFixture, StreamViewer } from './platform-fixture.js';
+export type { IsolationProbe, PlatformFixture, SessionPlace, StreamViewer } from './platform-fixture.js';
 export type { PlatformSuiteOptions } from './run-case.js';
 export type { CaseResult, PlatformCompliance } from './compliance.js';
 export { memoryPlatform, type MemoryPlatform, type MemoryPlatformOptions } from './memory-platform.js';

@@ -23,6 +23,9 @@ export interface MemoryDesktop {
   readonly connections: Set<ByteChannel>;
 }
 
+/** What belongs to one session of a memory host. */
+type Kind = 'home' | 'port';
+
 /** Its parts, for the platforms that run on it and for drivers that misuse it. */
 export class InMemoryHost implements MemoryHost {
   available = true;
@@ -32,6 +35,8 @@ export class InMemoryHost implements MemoryHost {
   readonly homes = new Map<string, { readonly home: string; readonly persistent: boolean }>();
   homesMade = 0;
   readonly desktops = new Set<MemoryDesktop>();
+  /** What a session of it can reach of the others. */
+  readonly shares = new Set<Kind>();
   readonly watchers = new Set<(session: PlatformSession) => void>();
 
   leftovers(): string[] {
@@ -39,6 +44,12 @@ export class InMemoryHost implements MemoryHost {
       `desktop of ${sessionId}, generation ${generation}`,
       ...[...connections].map(() => `connection to ${sessionId}`),
     ]);
+  }
+
+  /** Whether a program of this session would reach what belongs to that one. */
+  reaches(sessionId: string, owner: string, kind: Kind): boolean {
+    const exists = kind === 'home' ? this.homes.has(owner) : this.desktopOf(owner) !== undefined;
+    return exists && (sessionId === owner || this.shares.has(kind));
   }
 
   boot(sessionId: string, generation: number): MemoryDesktop {

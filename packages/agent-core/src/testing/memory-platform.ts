@@ -26,10 +26,11 @@ export interface MemoryPlatformOptions {
 /** A platform whose sessions are entries of a map and whose desktops echo every byte. For tests. */
 export function memoryPlatform({ host, agentId }: MemoryPlatformOptions = {}): MemoryPlatform {
   const capabilities: Capabilities = host
-    ? { hibernate: true, survivesAgentRestart: true }
+    ? { hibernate: true, survivesAgentRestart: true, isolated: true }
     : {
         hibernate: true,
         survivesAgentRestart: false,
+        isolated: true,
         reasons: { survivesAgentRestart: 'Sessions are entries of a map in this process.' },
       };
   return new InMemoryPlatform(

@@ -12,6 +12,26 @@ export interface StreamViewer {
   exchangeMuch?(): Promise<void>;
 }
 
+/** A place that belongs to one session, in words of the fixture: a path, `10.0.0.7:5900`, a socket's path. */
+export interface SessionPlace {
+  readonly kind: 'home' | 'port';
+  readonly address: string;
+}
+
+/** Tries from inside a session what a program of it could reach. */
+export interface IsolationProbe {
+  /**
+   * Where this session's home is, and where something of it listens: its desktop, or a listener that the fixture started
+   * in it. At least one of each kind; each as a program outside the session would address it.
+   */
+  places(sessionId: string): Promise<readonly SessionPlace[]>;
+  /**
+   * Runs a program inside this session that reads or writes there, or connects. Resolves with whether that worked, and
+   * rejects only when the program could not be run.
+   */
+  reaches(sessionId: string, place: SessionPlace): Promise<boolean>;
+}
+
 /**
  * A platform to be tried, and what its author can do to it from outside. What is optional makes more cases possible;
  * the report says which were skipped for want of it.
@@ -57,6 +77,11 @@ export interface PlatformFixture {
    * says, the same for as long as the home is; `undefined` where there is none.
    */
   home?(sessionId: string): Promise<string | undefined>;
+  /**
+   * How to try whether sessions are kept apart, or a sentence that says why nobody can try: the report then says that it
+   * was not tried. Needed where the platform declares `isolated`.
+   */
+  isolation?: IsolationProbe | { readonly notProbed: string };
   /**
    * @default one that speaks RFB with security type None. Much, for it, is a clipboard text of 100,000 characters and
    * the whole desktop as it is: of a message that lost bytes no server finds the end, and answers nothing after it

@@ -231,7 +231,7 @@ export function sqlAgentsStore(options: SqlAgentsStoreOptions): AgentsStore {
         `with before as (select id, registered_at from agents where agent_id = $1)
          update agents a
             set platform = $2, region = coalesce($3, a.region), capacity = a.capacity || $4::jsonb,
-                metadata = a.metadata || $5::jsonb, registered_at = coalesce(a.registered_at, now()),
+                metadata = (a.metadata - 'isolated') || $5::jsonb, registered_at = coalesce(a.registered_at, now()),
                 updated_at = now()
            from before where a.id = before.id
          returning a.id, a.agent_id, a.platform, a.status, a.created_at, before.registered_at is null as is_new`,

@@ -122,6 +122,12 @@ export function placementSuite({ describe, it }: TestRunner, fixtures: () => Pro
       assert.ok((await on.sessions.create(request({ ...wanted, unisolated: true }))).created);
       await on.agents.register({ agentId, platform, metadata: { isolated: true } });
       assert.ok((await on.sessions.create(request(wanted))).created);
+      // What it said before does not hold for a registration that does not say it.
+      for (const metadata of [undefined, { labels: { gpu: 'a100' } }]) {
+        await on.agents.register({ agentId, platform, metadata: { isolated: true } });
+        await on.agents.register({ agentId, platform, ...(metadata && { metadata }) });
+        await assert.rejects(on.sessions.create(request(wanted)), /only administrators may use it/);
+      }
     });
 
     it('puts no session on an agent that is draining', async () => {
