@@ -137,7 +137,7 @@ describe('a newcomer', () => {
 
   it('keeps the secrets to himself', () => {
     for (const name of ['jwt-secret', 'agent-key']) {
-      expect(statSync(join(machine.clone, '.streamspace', name)).mode & 0o777, name).toBe(0o600);
+      expect(statSync(join(machine.clone, '.streamspace', 'secrets', name)).mode & 0o777, name).toBe(0o600);
     }
   });
 

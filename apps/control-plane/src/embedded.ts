@@ -5,7 +5,7 @@ import type { ControlPlane, Database } from '@streamspace/control-plane';
 import { pgliteDatabase } from '@streamspace/control-plane/pglite';
 import { localPlatform } from '@streamspace/platform-local';
 import { dialableHost } from './address.js';
-import { lockDataFolder } from './data-lock.js';
+import { closeToOthers, lockDataFolder } from './data-lock.js';
 import { SHORTEST_SECRET_CHARS } from './config.js';
 import { ConfigError } from './early/place.mjs';
 import { databaseStopped } from './failure.js';
@@ -15,7 +15,7 @@ import { keepRunning } from './keep-running.js';
 import { describeError } from './log.js';
 import type { Mode, Start } from './mode.js';
 import { X_DESKTOPS_LABEL } from './templates.js';
-import { readSecretFile, writeSecretFile } from './secret-file.js';
+import { readSecretFile, secretPath, SECRETS_FOLDER, writeSecretFile } from './secret-file.js';
 import { xDesktopsHere, xDesktopsNotice } from './x-desktops.js';
 
 /** The agent of this process, as the API shows it. */
@@ -28,7 +28,7 @@ const SHOWN_CHARS = 300;
 const WAIT_FOR_AGENT_MS = 10_000;
 
 /**
- * Everything in one process and one folder: PGlite in `db`, sessions in `homes` and `sessions`, the secrets beside them,
+ * Everything in one process and one folder: PGlite in `db`, sessions in `homes` and `sessions`, `secrets` beside them,
  * and an agent for this machine that dials in as any other would.
  */
 export async function embeddedMode(start: Start): Promise<Mode> {
@@ -43,6 +43,7 @@ export async function embeddedMode(start: Start): Promise<Mode> {
   endWhenLost(lock, config.dataFolder);
   closing.add('the lock of the data folder', () => lock.release());
   log.info(`Data folder: ${config.dataFolder}`);
+  closeToOthers(config.dataFolder);
 
   const startedAt = performance.now();
   const database = heldDatabase(await openDatabase(start), lock);
@@ -81,7 +82,7 @@ async function openDatabase({ config: { dataFolder }, log, fail }: Start): Promi
 
 /** Made at the first start. Another one in its place would void what was made with it, so that is left to a person. */
 export function ownSecret(dataFolder: string): string {
-  const path = join(dataFolder, 'jwt-secret');
+  const path = join(dataFolder, SECRETS_FOLDER, 'jwt-secret');
   const refuse = (problem: string): never => {
     throw new ConfigError(
       'STREAMSPACE_DATA_DIR',
@@ -91,7 +92,7 @@ export function ownSecret(dataFolder: string): string {
   };
   let kept: string | undefined;
   try {
-    kept = readSecretFile(path);
+    kept = readSecretFile(secretPath(dataFolder, 'jwt-secret'));
   } catch (error) {
     refuse(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
   }
@@ -155,12 +156,12 @@ async function beginAgent(start: Start, controlPlane: ControlPlane, port: number
 }
 
 async function agentKey(dataFolder: string, controlPlane: ControlPlane): Promise<string> {
-  return readSecretFile(join(dataFolder, 'agent-key')) || (await newAgentKey(dataFolder, controlPlane));
+  return readSecretFile(secretPath(dataFolder, 'agent-key')) || (await newAgentKey(dataFolder, controlPlane));
 }
 
 async function newAgentKey(dataFolder: string, controlPlane: ControlPlane): Promise<string> {
   const key = await controlPlane.agents.issueKey(AGENT_ID);
-  writeSecretFile(join(dataFolder, 'agent-key'), key);
+  writeSecretFile(secretPath(dataFolder, 'agent-key'), key);
   return key;
 }
 

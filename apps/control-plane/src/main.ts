@@ -46,6 +46,8 @@ async function main(config: Config): Promise<number> {
   return clean && failure.sentence === undefined ? 0 : 1;
 }
 
+// What this process writes is for its own user. Programs of sessions are given a umask of their own.
+process.umask(0o077);
 try {
   process.exit(await main(readConfig(process.env, process.cwd())));
 } catch (error) {

@@ -69,6 +69,8 @@ async function startProbes(
   }
 }
 
+// What this process writes is for its own user. Programs of sessions are given a umask of their own.
+process.umask(0o077);
 try {
   await main(readConfig(process.env, process.cwd()));
   process.exit(0);

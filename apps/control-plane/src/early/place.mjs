@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import { protectFolder } from './folder-access.mjs';
 
 /** What is wrong with the configuration, in one line for the person who wrote it. */
 export class ConfigError extends Error {
@@ -33,7 +34,7 @@ export function readPlace(env, folder) {
   };
 }
 
-/** Creates the data folder, for its owner alone, or says why it cannot be used. */
+/** Creates the data folder, for its owner alone, closes the one that is there, or says why it cannot be used. */
 export function checkDataFolder(dataFolder) {
   const refuse = (problem) => {
     throw new ConfigError('STREAMSPACE_DATA_DIR', dataFolder, problem);
@@ -41,6 +42,7 @@ export function checkDataFolder(dataFolder) {
   try {
     makeFolder(dataFolder, refuse);
     accessSync(dataFolder, constants.R_OK | constants.W_OK | constants.X_OK);
+    protectFolder(dataFolder, refuse);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     refuse(`not writable (${error.code}); allowed is a folder that this user may write to`);

@@ -5,6 +5,7 @@ import { parseInt8 } from '../stores/int8.js';
 import { TransactionGuard } from '../stores/transaction-guard.js';
 import { markFounded, prepareFolder } from './founding.js';
 import { ModuleGate } from './module-gate.js';
+import { closeFiles, makePrivate } from './private-folder.js';
 import { SyncedFolder, SYNCED_START_PARAMS, type HostFiles } from './synced-folder.js';
 
 export type PgliteDatabaseOptions = PgliteDatabasePlace & {
@@ -22,7 +23,8 @@ export type PgliteDatabaseOptions = PgliteDatabasePlace & {
 type PgliteDatabasePlace =
   | {
       /**
-       * Folder of the database's files; made when it is not there. One process at a time may use it: nothing here
+       * Folder of the database's files; made when it is not there, and closed to other users (mode 0700) when it is.
+       * One process at a time may use it: nothing here
        * guards it, take a lock of your own.
        */
       dataFolder: string;
@@ -69,6 +71,7 @@ async function openFolder(
   { dataFolder, onFatal, onCreating }: PgliteDatabaseOptions & { dataFolder: string },
   files?: HostFiles,
 ): Promise<Database> {
+  await makePrivate(dataFolder);
   if (await prepareFolder(dataFolder)) onCreating?.();
   const fs = new SyncedFolder(dataFolder, files);
   const gate = new ModuleGate({
@@ -86,6 +89,7 @@ async function openFolder(
       extensions: { gate: gate.extension },
     });
     try {
+      await closeFiles(dataFolder);
       await markFounded(dataFolder);
     } catch (error) {
       await pglite.close();
