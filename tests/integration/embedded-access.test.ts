@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createClient } from '@streamspace/client';
@@ -128,6 +137,8 @@ describe('the data folder of the embedded mode', () => {
     chmodSync(dataFolder, 0o755);
     const first = await start();
     try {
+      const status = readFileSync(`/proc/${first.started.child.pid}/status`, 'utf8');
+      expect(/^Umask:\s+(\d+)$/m.exec(status)?.[1]).toBe('0077');
       await use(first.url);
       // It was there with mode 0755 and holds nothing else: it is closed, and each file in it by itself as well.
       const entries = walk(dataFolder);

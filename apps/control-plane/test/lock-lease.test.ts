@@ -15,8 +15,13 @@ import { BeatWatch } from '../src/early/lock-beat.mjs';
 import { readLockFolder, takeLockFolder } from '../src/early/lock-folder.mjs';
 import { hasNamespaces, LockProcess, type LockProcessOptions } from './support/lock-processes.js';
 
-/** A lease in the tests, in ms: 200 ms between two beats. */
+/** A lease that is waited for, in ms: 200 ms between two beats. */
 const LEASE_MS = 1_500;
+/** One that must not end, on a machine that is busy with other tests. */
+const LONG_LEASE_MS = 10_000;
+const BUSY_MS = 3_000;
+/** For a machine that is busy with other tests, in ms. */
+const TIMEOUT_MS = 60_000;
 
 let folder: string;
 let path: string;
@@ -48,9 +53,9 @@ const beats = (): string[] =>
     .filter((name) => name.startsWith('beat-'))
     .map((name) => readFileSync(join(path, name), 'latin1'));
 
-describe('a lock whose holder cannot be seen', () => {
+describe('a lock whose holder cannot be seen', { timeout: TIMEOUT_MS }, () => {
   it('is kept by a holder that beats, and refused with pid, host, times and the path to delete', async () => {
-    const holder = start({ elsewhere: true });
+    const holder = start({ elsewhere: true, leaseMs: LONG_LEASE_MS });
     await holder.says('held');
     const refusal = String(await lockDataFolder(folder).catch((error: unknown) => error));
     const time = String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
@@ -76,46 +81,38 @@ describe('a lock whose holder cannot be seen', () => {
     lock.release();
   });
 
-  it(
-    'is kept by a holder whose main thread is busy for longer than the lease',
-    { timeout: 20_000 },
-    async () => {
-      const holder = start({ elsewhere: true });
-      await holder.says('held');
-      holder.tell(`block ${2 * LEASE_MS}`);
-      const rival = start({ waitMs: 2 * LEASE_MS });
-      await rival.says('refused');
-      await holder.says('blocked');
-      expect(holder.isOver).toBe(false);
-      expect(readLockFolder(path)?.pid).toBe(holder.child.pid);
-    },
-  );
+  it('is kept by a holder whose main thread is busy for longer than the lease', async () => {
+    const holder = start({ elsewhere: true, leaseMs: BUSY_MS });
+    await holder.says('held');
+    holder.tell(`block ${2 * BUSY_MS}`);
+    const rival = start({ waitMs: 2 * BUSY_MS });
+    await rival.says('refused');
+    await holder.says('blocked');
+    expect(holder.isOver).toBe(false);
+    expect(readLockFolder(path)?.pid).toBe(holder.child.pid);
+  });
 
-  it(
-    'is lost by a stopped holder, which ends and writes nothing when it goes on',
-    { timeout: 20_000 },
-    async () => {
-      const holder = start({ elsewhere: true });
-      const file = join(folder, 'writes');
-      await holder.says('held');
-      holder.tell(`write ${file}`);
-      await holder.says('written');
-      holder.signal('SIGSTOP');
-      // These reach it before its own timers do.
-      for (let count = 0; count < 20; count++) holder.tell(`write ${file}`);
-      const next = start({ waitMs: 60_000 });
-      await next.says('held');
-      holder.signal('SIGCONT');
-      await holder.exited;
-      expect(holder.child.exitCode).toBe(3);
-      expect(holder.lines.at(-1)).toBe('lost lock_lost');
-      expect(readFileSync(file, 'utf8')).toBe(`${holder.child.pid}\n`);
-      expect(readLockFolder(path)?.pid).toBe(next.child.pid);
-    },
-  );
+  it('is lost by a stopped holder, which ends and writes nothing when it goes on', async () => {
+    const holder = start({ elsewhere: true });
+    const file = join(folder, 'writes');
+    await holder.says('held');
+    holder.tell(`write ${file}`);
+    await holder.says('written');
+    holder.signal('SIGSTOP');
+    // These reach it before its own timers do.
+    for (let count = 0; count < 20; count++) holder.tell(`write ${file}`);
+    const next = start({ waitMs: 60_000 });
+    await next.says('held');
+    holder.signal('SIGCONT');
+    await holder.exited;
+    expect(holder.child.exitCode).toBe(3);
+    expect(holder.lines.at(-1)).toBe('lost lock_lost');
+    expect(readFileSync(file, 'utf8')).toBe(`${holder.child.pid}\n`);
+    expect(readLockFolder(path)?.pid).toBe(next.child.pid);
+  });
 
   it('is kept by a holder that was stopped for less than the lease', async () => {
-    const holder = start({ elsewhere: true });
+    const holder = start({ elsewhere: true, leaseMs: LONG_LEASE_MS });
     await holder.says('held');
     holder.signal('SIGSTOP');
     const rival = start();
@@ -140,7 +137,7 @@ describe('a lock whose holder cannot be seen', () => {
   });
 });
 
-describe('the beat', () => {
+describe('the beat', { timeout: TIMEOUT_MS }, () => {
   it('is renewed in the lock’s folder and ends with the lock', async () => {
     const lock = await takeLockFolder(path, { waitMs: 0, leaseMs: LEASE_MS });
     const [first] = beats();
@@ -181,7 +178,7 @@ describe('the beat', () => {
   });
 });
 
-describe.runIf(hasNamespaces)('a lock and namespaces', () => {
+describe.runIf(hasNamespaces)('a lock and namespaces', { timeout: TIMEOUT_MS }, () => {
   it('is taken over at once from a killed holder under another host name', async () => {
     const holder = start({ namespace: 'uts', leaseMs: 60_000 });
     await holder.says('held');
@@ -211,26 +208,22 @@ describe.runIf(hasNamespaces)('a lock and namespaces', () => {
   });
 
   it('is not taken from a living holder in another PID namespace', async () => {
-    const holder = start({ namespace: 'pid' });
+    const holder = start({ namespace: 'pid', leaseMs: LONG_LEASE_MS });
     await holder.says('held');
     const rival = start();
     expect(await rival.says('refused')).toContain(`delete ${path}`);
     expect(holder.isOver).toBe(false);
   });
 
-  it(
-    'is lost by a holder in another PID namespace that is stopped for longer',
-    { timeout: 20_000 },
-    async () => {
-      const holder = start({ namespace: 'pid' });
-      await holder.says('held');
-      holder.signal('SIGSTOP');
-      const next = start({ waitMs: 60_000 });
-      await next.says('held');
-      holder.signal('SIGCONT');
-      await holder.exited;
-      expect(holder.lines.at(-1)).toBe('lost lock_lost');
-      expect(next.isOver).toBe(false);
-    },
-  );
+  it('is lost by a holder in another PID namespace that is stopped for longer', async () => {
+    const holder = start({ namespace: 'pid' });
+    await holder.says('held');
+    holder.signal('SIGSTOP');
+    const next = start({ waitMs: 60_000 });
+    await next.says('held');
+    holder.signal('SIGCONT');
+    await holder.exited;
+    expect(holder.lines.at(-1)).toBe('lost lock_lost');
+    expect(next.isOver).toBe(false);
+  });
 });
