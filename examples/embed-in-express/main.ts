@@ -24,10 +24,14 @@ await using controlPlane = await createControlPlane({
   // The folder is this process's alone: a start need not wait for another replica to end.
   soleReplica: true,
   jwtSecret: process.env['JWT_SECRET'] ?? 'only-for-trying-this-out-32-chars-or-more',
+  // Names by which people reach this app; a request for another is refused. IP addresses and localhost need none.
+  hosts: process.env['ALLOWED_HOSTS'] ?? [],
   templates: [{ name: 'built-in-desktop', platform: 'local', manifest: builtInDesktopTemplate }],
 });
 
 const app = express();
+// The same check for pages of the app itself.
+app.use(controlPlane.guard);
 app.get('/', (_request, response) => void response.send('my own app'));
 app.use('/vdi', controlPlane.router);
 

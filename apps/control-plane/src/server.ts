@@ -21,7 +21,7 @@ import { StartingGate } from './starting.js';
 import { templates } from './templates.js';
 import { Watchdog } from './watchdog/watchdog.js';
 import { xDesktopsHere } from './x-desktops.js';
-import { hasPage, readPage, securityHeaders, webFolder, webUi } from './web.js';
+import { hasPage, readPage, securityHeaders, underBase, webFolder, webUi } from './web.js';
 
 /**
  * Listens first, so that a port in use ends the start before anything else is touched; until everything else is open,
@@ -58,10 +58,8 @@ export async function startServer(start: Start): Promise<string> {
   if (page === undefined) log.warn('The web page is not built: only the API is served (npm start builds it)');
   const parts: RequestHandler[] = [securityHeaders(), controlPlane.router, controlPlane.guard];
   if (page !== undefined) parts.push(webUi(folder, page));
-  // A proxy may strip the path of PUBLIC_URL, or pass it on.
-  if (base !== '') app.use(base, ...parts);
   const last = lastHandlers(log, page);
-  app.use(...parts, last.notFound, last.failed);
+  app.use(underBase(base, parts), last.notFound, last.failed);
   controlPlane.attach(server);
   gate.open(server, app);
   closing.add('the listener', () => void server.close());

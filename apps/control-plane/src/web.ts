@@ -48,6 +48,17 @@ export function hasPage(folder: string): boolean {
   return existsSync(join(folder, 'index.html'));
 }
 
+/**
+ * Serves the same under the path that browsers see and at the root: a proxy may pass the path on, or strip it.
+ *
+ * @param base `''` at the root, else for example `/vdi`
+ */
+export function underBase(base: string, parts: readonly RequestHandler[]): Router {
+  const router = express.Router();
+  if (base !== '') router.use(base, ...parts);
+  return router.use(...parts);
+}
+
 /** What the built page has in place of the path that browsers see. */
 const BUILT_BASE = '<base href="/" />';
 

@@ -19,6 +19,7 @@ describe('without any variable', () => {
       vncIdleTimeoutMs: 300_000,
       viewersPerSession: 32,
       allowedOrigins: [],
+      site: {},
       capacityWaitMs: 300_000,
       maxSessionsPerUser: 0,
       unisolatedAgents: 'admins',
@@ -88,10 +89,34 @@ describe('a value that is not allowed', () => {
     ['STREAMSPACE_ALLOWED_ORIGINS', 'https://a.example/x', 'is not an origin'],
     ['STREAMSPACE_ALLOWED_ORIGINS', 'https://a.example.', 'is not an origin'],
     ['STREAMSPACE_VIEWERS_PER_SESSION', '0', 'a whole number from 1'],
+    ['PUBLIC_URL', 'desk.example', 'must be the address at which people open it'],
+    [
+      'PUBLIC_URL',
+      'https://desk.example/?a=b',
+      'for example https://desk.example or https://desk.example/vdi',
+    ],
+    ['TRUST_PROXY', 'true', 'would let each client choose the address'],
+    ['TRUST_PROXY', '10.0.0.1,proxy', 'got "proxy"'],
+    ['TRUST_PROXY', '0', 'the number of proxies from 1 to 32'],
+    ['ALLOWED_HOSTS', 'https://desk.example', 'must be host names without scheme or port'],
+    ['ALLOWED_HOSTS', '*', 'such as desk.example, or *.desk.example'],
     ['POD_NAME', 'a b', '1 to 253 visible ASCII characters'],
   ])('%s=%s is refused by name, with what is allowed', (name, value, allowed) => {
     expect(() => read({ [name]: value })).toThrow(`${name}=${value}: `);
     expect(() => read({ [name]: value })).toThrow(allowed);
+  });
+
+  it('does not stop a start with addresses, proxies and names that are allowed', () => {
+    const env = {
+      PUBLIC_URL: 'https://desk.example/vdi/',
+      TRUST_PROXY: 'loopback, 10.0.0.0/8',
+      ALLOWED_HOSTS: 'desk, *.desk.example',
+    };
+    expect(read(env).site).toEqual({
+      publicUrl: 'https://desk.example/vdi/',
+      trustProxy: 'loopback, 10.0.0.0/8',
+      hosts: 'desk, *.desk.example',
+    });
   });
 
   it('is not shown when it is a secret', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasPage, readPage, securityHeaders, webUi } from '../src/web.js';
+import { hasPage, readPage, securityHeaders, underBase, webUi } from '../src/web.js';
 
 let outside: string;
 let folder: string;
@@ -74,6 +74,7 @@ describe('the web UI', () => {
     const policy = response.headers.get('content-security-policy');
     expect(policy).toMatch(/^default-src 'self'; connect-src 'self';/);
     expect(policy).not.toMatch(/unsafe|\*/);
+    expect(policy).toContain("base-uri 'self'");
     expect(response.headers.get('referrer-policy')).toBe('no-referrer');
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
     expect(response.headers.get('x-frame-options')).toBe('DENY');
@@ -82,5 +83,31 @@ describe('the web UI', () => {
   it('is there only when it was built', () => {
     expect(hasPage(folder)).toBe(true);
     expect(hasPage(join(folder, 'assets'))).toBe(false);
+  });
+});
+
+describe('the web UI under a path', () => {
+  const PAGE = '<head><base href="/" /><script src="./assets/index.js"></script></head>';
+
+  it.each(['', '/vdi', '/a/b'])('names the path %j in its page', (path) => {
+    writeFileSync(join(folder, 'index.html'), PAGE);
+    expect(readPage(folder, path)).toBe(PAGE.replace('href="/"', `href="${path}/"`));
+    writeFileSync(join(folder, 'index.html'), '<title>page</title>');
+  });
+
+  it('answers the same whether a proxy strips the path or passes it on', async () => {
+    const parts = [securityHeaders(), webUi(folder, 'the page')];
+    const under = createServer(express().use(underBase('/a/vdi', parts))).listen(0, '127.0.0.1');
+    await once(under, 'listening');
+    const at = `http://127.0.0.1:${(under.address() as AddressInfo).port}`;
+    const pages = ['/a/vdi', '/a/vdi/', '/', '/a/vdi/sessions', '/sessions', '/a/vdi/vnc-viewer/desk-1'];
+    for (const path of pages)
+      expect([path, await (await fetch(at + path)).text()]).toEqual([path, 'the page']);
+    for (const path of ['/a/vdi/assets/index-abc123.js', '/assets/index-abc123.js'])
+      expect([path, await (await fetch(at + path)).text()]).toEqual([path, 'export {};']);
+    for (const path of ['/a', '/a/sessions', '/a/vdi/a/vdi/'])
+      expect([path, (await fetch(at + path)).status]).toEqual([path, 404]);
+    under.closeAllConnections();
+    under.close();
   });
 });
