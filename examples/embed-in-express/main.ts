@@ -30,10 +30,10 @@ await using controlPlane = await createControlPlane({
 });
 
 const app = express();
+app.use('/vdi', controlPlane.router);
 // The same check for pages of the app itself.
 app.use(controlPlane.guard);
 app.get('/', (_request, response) => void response.send('my own app'));
-app.use('/vdi', controlPlane.router);
 
 const server = createServer(app);
 controlPlane.attach(server, { path: '/vdi' });

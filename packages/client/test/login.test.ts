@@ -75,6 +75,30 @@ describe('renewing the login', () => {
     expect(server.seen.at(-1)?.headers.cookie).toBeUndefined();
   });
 
+  it('keeps the cookie under the name that the server gives it, also where that replaces an earlier one', async () => {
+    const client = createClient({ baseUrl: server.url });
+    await client.login(who);
+    server.on(REFRESH, (_seen, response) => {
+      response.setHeader('set-cookie', [
+        '__Host-streamspace_refresh=h1; Path=/; Secure; HttpOnly',
+        'streamspace_refresh=; Path=/api/v1/auth; Expires=Thu, 01 Jan 1970 00:00:00 GMT',
+      ]);
+      json(response, 200, loginBody(valid));
+    });
+    await client.refresh();
+    server.on(REFRESH, (_seen, response) => {
+      response.setHeader('set-cookie', '__Secure-streamspace_refresh=s2; Path=/vdi/api/v1/auth; Secure');
+      json(response, 200, loginBody(valid));
+    });
+    await client.refresh();
+    await client.refresh();
+    expect(cookies()).toEqual([
+      'streamspace_refresh=c0',
+      '__Host-streamspace_refresh=h1',
+      '__Secure-streamspace_refresh=s2',
+    ]);
+  });
+
   it('judges the life of a token by the clock of the server that set it', async () => {
     const hours = 3 * 3_600_000;
     server.on('POST /api/v1/auth/login', (_seen, response) => {

@@ -147,7 +147,8 @@ export interface ControlPlane extends AsyncDisposable {
   /**
    * For pages of the app that the router is mounted in, which its own check of the Host does not cover: answers requests
    * for a host that is not one of `hosts` with 421, and sends Strict-Transport-Security where browsers come by https.
-   * `/health`, `/ready` and `/metrics` answer whatever the Host.
+   * `/health`, `/ready` and `/metrics` answer whatever the Host. Mount it after the router, whose agents may come by
+   * other names.
    */
   readonly guard: RequestHandler;
   readonly hub: AgentHub;

@@ -291,7 +291,7 @@ describe('a site', () => {
     ['https://[::1]', 'x', false],
     [undefined, 'desk.example:8443', true],
     [undefined, '10.0.0.1:8443', false],
-    [undefined, 'a.localhost', false],
+    [undefined, 'A.LOCALHOST', false],
   ])('has browsers keep to https at %s with Host %s: %s', (publicUrl, host, isTold) => {
     const one = site({ publicUrl: valueOf(parsePublicUrl(publicUrl)) });
     const told = one.transportSecurity(requestFrom('10.0.0.1', { host }, publicUrl === undefined));

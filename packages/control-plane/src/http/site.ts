@@ -18,7 +18,7 @@ export interface ResolvedSite {
 
 /** 180 days, in s: an installation that gives up TLS is reachable again half a year later. */
 const HSTS_SECONDS = 180 * 24 * 3_600;
-const LOOPBACK = /^(?:.+\.)?localhost$|^[\d.]+$|^\[/;
+const LOOPBACK = /^(?:.+\.)?localhost$|^[\d.]+$|^\[/i;
 
 /** Judges requests and upgrades by how the control plane is reached: who sends them, for which host, from which page. */
 export class Site {
