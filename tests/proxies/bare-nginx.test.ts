@@ -29,7 +29,7 @@ describe.runIf(nginx !== undefined && openssl !== undefined && hasBrowser())(
         startProxy: (options) =>
           startNginx(nginx!, { ...options, headers: 'defaults', upstreamName: UPSTREAM }),
       });
-    }, 120_000);
+    }, 150_000);
     afterAll(async () => {
       await stage[Symbol.asyncDispose]();
       await certificate[Symbol.asyncDispose]();

@@ -31,7 +31,7 @@ describe('the product without PUBLIC_URL, TRUST_PROXY and ALLOWED_HOSTS', () => 
     const body = { token: setupToken, username: 'ada', password: PASSWORD };
     const answer = await askAs('127.0.0.1', '/api/v1/setup', { method: 'POST', body });
     token = (JSON.parse(answer.text) as { token: string }).token;
-  }, 120_000);
+  }, 150_000);
   afterAll(async () => {
     await product[Symbol.asyncDispose]();
   }, 30_000);

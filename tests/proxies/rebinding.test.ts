@@ -39,7 +39,7 @@ describe.runIf(hasBrowser())('a page whose name was rebound to the product', () 
     attackersPort = (attacker.address() as AddressInfo).port;
     browser = await openChromium(origin, { address: ATTACKERS_ADDRESS });
     page = browser.page;
-  }, 120_000);
+  }, 150_000);
   afterAll(async () => {
     await browser[Symbol.asyncDispose]();
     attacker.closeAllConnections();

@@ -64,12 +64,21 @@ function stageOf(cell: Cell): Promise<Stage> {
   return started;
 }
 
+/** A start that has failed leaves nothing behind. */
+async function dispose(cell: Cell): Promise<void> {
+  const started = stages.get(cell);
+  stages.delete(cell);
+  await started?.then(
+    (stage) => stage[Symbol.asyncDispose](),
+    () => undefined,
+  );
+}
+
 beforeAll(async () => {
   if (areReady) certificate = await makeCertificate(openssl, HOSTNAME);
 });
 afterAll(async () => {
-  const left = await Promise.allSettled(stages.values());
-  for (const one of left) if (one.status === 'fulfilled') await one.value[Symbol.asyncDispose]();
+  for (const cell of [...stages.keys()]) await dispose(cell);
   if (areReady) await certificate[Symbol.asyncDispose]();
 }, 60_000);
 
@@ -84,11 +93,8 @@ for (const [index, cell] of cells.entries()) {
       const next = cells[index + 1];
       // A start takes longer than these tests. Where it fails, the next cell's `beforeAll` says so.
       if (next) stageOf(next).catch(() => undefined);
-    }, 120_000);
-    afterAll(async () => {
-      stages.delete(cell);
-      await stage[Symbol.asyncDispose]();
-    }, 30_000);
+    }, 150_000);
+    afterAll(() => dispose(cell), 30_000);
 
     it('prints a set-up link of the public address', () => {
       expect(stage.product.link).toBe(`${stage.publicUrl}/setup?token=${stage.token}`);

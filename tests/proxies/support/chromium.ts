@@ -3,6 +3,9 @@ import type { Certificate } from '../../servers/certificate.js';
 import { openBrowser, type TestBrowser } from '../../browser/support/browser.js';
 import { PASSWORD } from './stage.js';
 
+/** Smaller than usual: Chromium draws it by software. */
+const VIEWPORT = { width: 900, height: 600 };
+
 export interface ChromiumOptions {
   /** Taken as valid though its authority is unknown. */
   readonly certificate?: Certificate;
@@ -14,6 +17,7 @@ export interface ChromiumOptions {
 export function openChromium(origin: string, options: ChromiumOptions = {}): Promise<TestBrowser> {
   const { certificate, address = '127.0.0.1' } = options;
   return openBrowser(origin, {
+    viewport: VIEWPORT,
     options: [
       `--host-resolver-rules=MAP ${new URL(origin).hostname} ${address}`,
       ...(certificate ? [`--ignore-certificate-errors-spki-list=${certificate.publicKeyHash}`] : []),
