@@ -8,6 +8,11 @@ export interface HostFiles {
   fsyncSync(fd: number): void;
 }
 
+const HOST_FILES: HostFiles = {
+  writeSync: (...args) => writeSync(...args),
+  fsyncSync: (fd) => fsyncSync(fd),
+};
+
 interface Stream {
   /** Descriptor of the host's file. */
   nfd?: number;
@@ -62,7 +67,7 @@ export class SyncedFolder extends NodeFS {
   readonly #open = new Set<number>();
   #failure: NodeJS.ErrnoException | undefined;
 
-  constructor(folder: string, files: HostFiles = { writeSync, fsyncSync }) {
+  constructor(folder: string, files = HOST_FILES) {
     super(folder);
     this.#files = files;
   }
