@@ -40,7 +40,7 @@ export const steps = [
   {
     // Processes that are killed and databases that go away, under load.
     name: 'chaos',
-    budgetS: 180,
+    budgetS: 220,
     needs: ['postgresql', 'pgbouncer'],
     run: (context) => runProjects(['chaos'], context, ['--no-file-parallelism']),
   },

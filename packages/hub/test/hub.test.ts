@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import {
   createAgentHub,
+  memoryBackend,
   memoryCommandQueue,
   memoryOwnership,
   type AgentHub,
@@ -322,6 +323,24 @@ describe('an agent hub', () => {
     expect(hub.counters()).toMatchObject({ redeliveries: 1, duplicateResults: 0 });
     await here.hub[Symbol.asyncDispose]();
     here.server.close();
+  });
+
+  it('withdraws an agent that has gone although its release fails, and says that it is offline', async () => {
+    const ownership: AgentOwnership = {
+      ...memoryOwnership(),
+      release: () => Promise.reject(new Error('away')),
+    };
+    const backend = memoryBackend({ podName: 'pod-a' });
+    const errors: string[] = [];
+    await restart({ ownership, backend, onError: (_error, where) => errors.push(where) });
+    const agent = await dial();
+    agent.say(hello());
+    await expect.poll(() => agent.of('welcome')).toHaveLength(1);
+    expect(await backend.locate('agent-1')).toMatchObject({ podName: 'pod-a' });
+    agent.socket.close();
+    await expect.poll(() => events.map(({ type }) => type)).toEqual(['agent_online', 'agent_offline']);
+    expect(await backend.locate('agent-1')).toBeUndefined();
+    expect(errors).toEqual(['releasing agent agent-1']);
   });
 
   it('repeats what it could not write, and acknowledges a result only then', async () => {

@@ -99,3 +99,11 @@ export async function passed(database: Database, seconds: number, ...bootIds: st
     [seconds, bootIds],
   );
 }
+
+/** Makes a judge of this replica, whatever this machine took its time with. */
+export async function makeJudge(database: Database, { replicas, bootId }: TestReplica): Promise<void> {
+  await replicas.beat();
+  await database.query(`update replicas set beating_since = now() - interval '1 minute' where boot_id = $1`, [
+    bootId,
+  ]);
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestRunner } from '@streamspace/hub/testing';
-import { beatAgent, connectAgent, openReplica, passed, rowOf } from './agent-rows.js';
+import { beatAgent, connectAgent, makeJudge, openReplica, passed, rowOf } from './agent-rows.js';
 import type { Fixtures } from './fixtures.js';
 
 /** Rows of agents that say something else than their connections. */
@@ -44,11 +44,8 @@ export function restoringSuite({ describe, it }: TestRunner, fixtures: () => Pro
       const agent = await connectAgent(asleep);
       const moved = await connectAgent(asleep);
       await passed(database, 11, asleep.bootId);
-      await database.query(
-        `update replicas set beating_since = now() - interval '1 minute' where boot_id = $1`,
-        [judge.bootId],
-      );
-      const [reaped] = await judge.replicas.reap();
+      await makeJudge(database, judge);
+      const reaped = (await judge.replicas.reap()).find(({ bootId }) => bootId === asleep.bootId);
       assert.equal(reaped?.count, 2);
       const newer = await connectAgent(judge, { agentId: moved.agentId });
       await asleep.replicas.beat();
