@@ -61,6 +61,8 @@ const ORIGINS = [
   '',
 ];
 
+const FEW_ORIGINS = ['https://desk.example', 'https://evil.example', 'http://127.0.0.1:8080'];
+
 interface Case {
   readonly title: string;
   readonly options: ServerOptions;
@@ -166,7 +168,8 @@ describe.each(CASES)('a request $title', ({ options, more, accepted }) => {
     const actual: string[] = [];
     const expected: string[] = [];
     for (const host of [...Object.keys(accepted), ...REFUSED_HOSTS]) {
-      for (const origin of [undefined, ...ORIGINS]) {
+      // A Host that is refused is refused whatever the Origin: a few are enough.
+      for (const origin of [undefined, ...(accepted[host] ? ORIGINS : FEW_ORIGINS)]) {
         const origins = origin === undefined ? [] : [`Origin: ${origin}`];
         const { status } = await sendRaw(port, request('', [`Host: ${host}`, ...origins, ...more]));
         const passes = origin === undefined || accepted[host]?.includes(origin);

@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from 'express';
+import { Router, type Response } from 'express';
 import { Refusal } from '../domain/errors.js';
 import type { Site } from './site.js';
 
@@ -15,15 +15,15 @@ export function webSocketPaths(site: Site): Router {
   router.all(VIEWERS, (request, response) => {
     const refusal = site.originRefusal(request);
     if (refusal) throw refusal;
-    throw upgradeRequired(request, response);
+    throw upgradeRequired(response);
   });
-  router.all(AGENTS, (request, response) => {
-    throw upgradeRequired(request, response);
+  router.all(AGENTS, (_request, response) => {
+    throw upgradeRequired(response);
   });
   return router;
 }
 
-function upgradeRequired(_request: Request, response: Response): Refusal {
+function upgradeRequired(response: Response): Refusal {
   // RFC 9110 section 15.5.22: what to upgrade to.
   response.set({ Connection: 'Upgrade', Upgrade: 'websocket' });
   return new Refusal(
