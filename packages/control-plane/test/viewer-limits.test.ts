@@ -92,8 +92,11 @@ describe('what is said of a viewer that nobody knows', () => {
       {
         type: 'viewer_refused',
         sessionId: 's',
+        address: '127.0.0.1',
         code: 403,
-        reason: `Origin "https://evil.example" may not open viewers; allowed are pages of "${host}" by http and https, https://desk.example.`,
+        reason: expect.stringContaining(
+          `Pages of "https://evil.example" may not use this server; allowed are pages of "${host}" by http or https, https://desk.example. `,
+        ) as string,
       },
     ]);
     expect(viewers().refused).toEqual({ 403: 1 });
@@ -109,6 +112,7 @@ describe('what is said of a viewer that nobody knows', () => {
         {
           type: 'viewer_refused',
           sessionId: undefined,
+          address: '127.0.0.1',
           code,
           reason: 'The ticket is missing, was used already, or has expired.',
         },
