@@ -23,7 +23,7 @@ export default defineConfig({
       project('chaos', ['tests/chaos/**/*.test.ts'], { testTimeout: 60_000 }),
       project('real-vnc', ['tests/real-vnc/**/*.test.ts'], { testTimeout: 120_000 }),
       project('browser', ['tests/browser/**/*.test.ts'], { testTimeout: 120_000 }),
-      project('proxies', ['tests/proxies/**/*.test.ts'], { testTimeout: 120_000 }),
+      project('proxies', ['tests/proxies/**/*.test.ts'], { testTimeout: 180_000 }),
       project('newcomer', ['tests/newcomer/**/*.test.ts'], { testTimeout: 300_000 }),
     ],
   },

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../browser/support/eventually.js';
 import { hasBrowser, type TestBrowser } from '../browser/support/browser.js';
-import { coloursShown } from '../browser/support/canvas.js';
 import { requireCaddy, startCaddy } from '../servers/caddy.js';
 import { makeCertificate, type Certificate } from '../servers/certificate.js';
 import { requireProgram } from '../servers/foreground.js';
 import { requireHaproxy, startHaproxy } from '../servers/haproxy.js';
 import { requireNginx, startNginx } from '../servers/nginx.js';
-import { logIn, openChromium, setUp } from './support/chromium.js';
+import { logIn, openChromium, seesDesktop, setUp } from './support/chromium.js';
 import { codeOf } from './support/raw-client.js';
 import { HOSTNAME, Stage, type StageOptions } from './support/stage.js';
 
@@ -107,21 +106,20 @@ for (const [index, cell] of cells.entries()) {
       page.on('response', (response) => {
         if (response.url().endsWith('/auth/refresh')) refreshed.push(response.status());
       });
-      const seesDesktop = () => eventually(() => coloursShown(page)).toBeGreaterThan(8);
 
       await page.goto(`${stage.publicUrl}/setup?token=${stage.token}`);
       await setUp(page);
       await page.waitForURL(`${stage.publicUrl}/vnc-viewer/*`);
-      await seesDesktop();
+      await seesDesktop(page);
       await page.reload();
-      await seesDesktop();
+      await seesDesktop(page);
       expect(refreshed).toEqual([200]);
       expect(await browser.context.cookies()).toEqual([expectedCookie(cell)]);
 
       const [session] = (await stage.get('/api/v1/sessions')) as { url: string }[];
       await page.goto(new URL(session!.url, stage.publicUrl).href);
       await page.waitForURL(`${stage.publicUrl}/vnc-viewer/*`);
-      await seesDesktop();
+      await seesDesktop(page);
       await browser.screenshot(`proxies-${titleOf(cell).replaceAll(/[^A-Za-z]+/g, '-')}`);
 
       await page.getByRole('link', { name: 'All desktops' }).click();

@@ -9,7 +9,7 @@ import { freePort } from '../../servers/free-port.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** A first start builds the page and makes a database. */
-const START_MS = 140_000;
+const START_MS = 90_000;
 const STOP_MS = 15_000;
 
 /** The product as `npm start` starts it, on a free port, with a data folder of its own. */

@@ -1,8 +1,12 @@
+import { expect } from 'vitest';
 import type { Page } from 'playwright-core';
 import type { Certificate } from '../../servers/certificate.js';
 import { openBrowser, type TestBrowser } from '../../browser/support/browser.js';
+import { coloursShown } from '../../browser/support/canvas.js';
 import { PASSWORD } from './stage.js';
 
+/** A product is starting beside the browser, on a machine that may have two cores. A passing check does not wait for it. */
+const PATIENCE_MS = 60_000;
 /** Smaller than usual: Chromium draws it by software. */
 const VIEWPORT = { width: 900, height: 600 };
 
@@ -14,15 +18,22 @@ export interface ChromiumOptions {
 }
 
 /** Chromium that finds the host of an origin on this machine. */
-export function openChromium(origin: string, options: ChromiumOptions = {}): Promise<TestBrowser> {
+export async function openChromium(origin: string, options: ChromiumOptions = {}): Promise<TestBrowser> {
   const { certificate, address = '127.0.0.1' } = options;
-  return openBrowser(origin, {
+  const browser = await openBrowser(origin, {
     viewport: VIEWPORT,
     options: [
       `--host-resolver-rules=MAP ${new URL(origin).hostname} ${address}`,
       ...(certificate ? [`--ignore-certificate-errors-spki-list=${certificate.publicKeyHash}`] : []),
     ],
   });
+  browser.page.setDefaultTimeout(PATIENCE_MS);
+  return browser;
+}
+
+/** Waits for the picture of a desktop. */
+export async function seesDesktop(page: Page): Promise<void> {
+  await expect.poll(() => coloursShown(page), { timeout: PATIENCE_MS, interval: 100 }).toBeGreaterThan(8);
 }
 
 /** Fills in the set-up page that is shown, and goes on to the first desktop. */
