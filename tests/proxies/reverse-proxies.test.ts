@@ -21,7 +21,8 @@ const proxies = {
 const FAILURES = 10;
 
 /** What Chromium and noVNC write to the console of a page that came by plain HTTP from a name other than localhost. */
-const ABOUT_PLAIN_HTTP = /^The Cross-Origin-Opener-Policy header has been ignored|^noVNC requires a secure context/;
+const ABOUT_PLAIN_HTTP =
+  /^The Cross-Origin-Opener-Policy header has been ignored|^noVNC requires a secure context/;
 
 type Cell = Pick<StageOptions, 'prefix' | 'prefixIs'> & {
   readonly name: keyof typeof proxies;
