@@ -66,7 +66,7 @@ export const steps = [
   {
     // Reverse proxies that others wrote, between a browser and the product.
     name: 'proxies',
-    budgetS: 100,
+    budgetS: 150,
     needs: ['nginx-light', 'haproxy', 'caddy', 'openssl', 'chromium'],
     run: async (context) => {
       await ensureWebBuilt({ signal: context.signal });
