@@ -7,6 +7,7 @@ platformSuite({ describe, it }, async () => {
     platform,
     template: { template: 'echo', manifest: {} },
     viewer: echoViewer,
+    isolation: { notProbed: 'This one has no host to look into; kit-sound.test.ts tries one that has.' },
     close: () => platform.close(),
   };
 });
