@@ -17,7 +17,7 @@ afterAll(async () => {
 });
 
 async function start(options: ServerOptions): Promise<{ server: TestServer; port: number }> {
-  const server = await startServer(database, { reset: false, ...options });
+  const server = await startServer(database, { reset: false, podName: `pod-${servers.length}`, ...options });
   servers.push(server);
   return { server, port: (server.server.address() as AddressInfo).port };
 }

@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 async function start(options: ServerOptions): Promise<TestServer> {
-  const server = await startServer(database, { reset: false, ...options });
+  const server = await startServer(database, { reset: false, podName: `pod-${servers.length}`, ...options });
   servers.push(server);
   return server;
 }
@@ -53,6 +53,15 @@ const RIGHT = { username: 'ann', password: 'correct horse' };
 const WRONG = { username: 'ann', password: 'wrong' };
 const LOGIN = '/api/v1/auth/login';
 const REFRESH = '/api/v1/auth/refresh';
+
+/** The headers of a refresh: this cookie, and the secret of the login that the answer is of. */
+function withSecret(login: RawAnswer, cookies: string): string[] {
+  const { login_secret } = JSON.parse(login.body) as { login_secret: string };
+  const pairs = cookies
+    .split('; ')
+    .filter((part) => part.startsWith('streamspace_') || part.startsWith('__'));
+  return [`Cookie: ${pairs.join('; ')}`, `X-Streamspace-Login: ${login_secret}`];
+}
 
 describe('the refresh cookie', () => {
   const HOST =
@@ -104,9 +113,10 @@ describe('the refresh cookie', () => {
 
   it('of an earlier version is read once, and replaced', async () => {
     const old = await start({});
-    const [before = ''] = headersIn(await post(portOf(old), LOGIN, RIGHT, []), 'set-cookie');
+    const login = await post(portOf(old), LOGIN, RIGHT, []);
+    const [before = ''] = headersIn(login, 'set-cookie');
     const server = await start({ publicUrl: 'https://desk.example' });
-    const first = await post(portOf(server), REFRESH, undefined, [`Cookie: ${before.split(';')[0]}`]);
+    const first = await post(portOf(server), REFRESH, undefined, withSecret(login, before));
     expect(first.status).toBe(200);
     const [set = '', removed, ...more] = headersIn(first, 'set-cookie');
     expect(set).toMatch(HOST);
@@ -114,15 +124,16 @@ describe('the refresh cookie', () => {
       'streamspace_refresh=; Path=/api/v1/auth; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Strict',
     );
     expect(more).toEqual([]);
-    const next = await post(portOf(server), REFRESH, undefined, [`Cookie: ${set.split(';')[0]}`]);
+    const next = await post(portOf(server), REFRESH, undefined, withSecret(login, set));
     expect([next.status, headersIn(next, 'set-cookie').length]).toEqual([200, 1]);
   });
 
   it('of the plain name does not count beside the one that is bound', async () => {
     const server = await start({ publicUrl: 'https://desk.example' });
-    const [set = ''] = headersIn(await post(portOf(server), LOGIN, RIGHT, []), 'set-cookie');
-    const tossed = `Cookie: streamspace_refresh=tossed; ${set.split(';')[0]}`;
-    expect((await post(portOf(server), REFRESH, undefined, [tossed])).status).toBe(200);
+    const login = await post(portOf(server), LOGIN, RIGHT, []);
+    const [set = ''] = headersIn(login, 'set-cookie');
+    const both = withSecret(login, `streamspace_refresh=tossed; ${set}`);
+    expect((await post(portOf(server), REFRESH, undefined, both)).status).toBe(200);
   });
 });
 
@@ -238,7 +249,10 @@ describe('an upgrade that is no WebSocket', () => {
 
   it('is answered by HTTP/1.1, with and without a body', async () => {
     const get = await sendRaw(port, ['GET /health HTTP/1.1', 'Host: 127.0.0.1', ...H2C]);
-    expect([get.status, JSON.parse(get.body)]).toEqual([200, { status: 'healthy', pod_name: 'pod-a' }]);
+    expect([get.status, JSON.parse(get.body)]).toEqual([
+      200,
+      { status: 'healthy', pod_name: expect.stringMatching(/^pod-\d+$/) as string },
+    ]);
     const wrong = await post(port, LOGIN, { ...WRONG, username: 'n'.repeat(100) }, H2C);
     expect([wrong.status, wrong.body]).toEqual([401, expect.stringContaining('bad_credentials')]);
     const absent = await sendRaw(port, ['GET /elsewhere HTTP/1.1', 'Host: 127.0.0.1', ...H2C]);
