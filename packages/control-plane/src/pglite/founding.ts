@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseError } from '../stores/database-error.js';
 
 /** Says how far the database of its folder has come. PostgreSQL leaves files alone that it does not know. */
-const MARKER = 'streamspace-database';
+export const MARKER = 'streamspace-database';
 /** Without it PGlite takes the folder for an empty one, and makes a new database over whatever is there. */
 const VERSION_FILE = 'PG_VERSION';
 
