@@ -6,6 +6,8 @@ import { DatabaseError } from '../stores/database-error.js';
 export const MARKER = 'streamspace-database';
 /** Without it PGlite takes the folder for an empty one, and makes a new database over whatever is there. */
 const VERSION_FILE = 'PG_VERSION';
+/** Files that are synced together. */
+const AT_ONCE = 32;
 
 type Stage = 'founding' | 'founded';
 
@@ -82,8 +84,12 @@ async function readText(path: string): Promise<string | undefined> {
 
 /** A new database is copied into its folder without a word to the disk. */
 async function syncAll(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
-    if (entry.isFile() || entry.isDirectory()) await sync(join(entry.parentPath, entry.name));
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile() || entry.isDirectory())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  for (let from = 0; from < paths.length; from += AT_ONCE)
+    await Promise.all(paths.slice(from, from + AT_ONCE).map(sync));
   await sync(folder);
 }
 

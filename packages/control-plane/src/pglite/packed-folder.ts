@@ -9,6 +9,8 @@ const FILE_MODE = 0o600;
 const AT_ONCE = 32;
 /** Largest content of a packed folder, in bytes. A migrated database has 40 MB, and 16 of them are its log. */
 const MOST_BYTES = 256 * 1024 * 1024;
+/** Bytes that are inflated at once: with Node's default, 16 KB, most of the time goes into the steps between. */
+const CHUNK_BYTES = 1024 * 1024;
 /** Bytes of the number that says how long the index is. */
 const LENGTH_BYTES = 4;
 
@@ -53,7 +55,7 @@ export async function packFolder(folder: string, keep: (path: string) => boolean
  * @throws before anything is written when the bytes are not whole: gzip has a checksum
  */
 export async function unpackFolder(packed: Uint8Array, folder: string): Promise<void> {
-  const bytes = await promisify(gunzip)(packed, { maxOutputLength: MOST_BYTES });
+  const bytes = await promisify(gunzip)(packed, { chunkSize: CHUNK_BYTES, maxOutputLength: MOST_BYTES });
   const start = LENGTH_BYTES + bytes.readUInt32BE(0);
   const { folders, files } = JSON.parse(bytes.toString('utf8', LENGTH_BYTES, start)) as Index;
   const outside = [...folders, ...files.map(({ path }) => path)].find((path) => !isWithin(path));
