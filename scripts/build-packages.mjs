@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { BootstrapError, ensureInstalled, root } from './bootstrap.mjs';
 import { run } from './child.mjs';
 import { cleanEnvironment } from './environment.mjs';
+import { makeSnapshot } from './snapshot.mjs';
+
+/** Where a package has the snapshot of its database, in its folder (packages/control-plane/src/pglite/snapshot.ts). */
+const SNAPSHOTS = { '@streamspace/control-plane': 'dist/pglite/database.snapshot' };
 
 /** Every publishable package: `{name, folder, manifest}`, dependencies before those that need them. */
 export function packagesInOrder() {
@@ -23,14 +27,17 @@ export function packagesInOrder() {
 }
 
 /** Builds one package into its dist. */
-export function buildPackage({ folder }, signal) {
+export async function buildPackage({ name, folder }, signal) {
   const tsup = join(root, 'node_modules', 'tsup', 'dist', 'cli-default.js');
-  return run(process.execPath, [tsup, '--silent'], {
+  const built = await run(process.execPath, [tsup, '--silent'], {
     cwd: folder,
     env: cleanEnvironment(),
     detached: true,
     signal,
   });
+  if (!built.ok || !(name in SNAPSHOTS)) return built;
+  const made = await makeSnapshot(join(folder, SNAPSHOTS[name]), { signal });
+  return { ...made, seconds: built.seconds + made.seconds };
 }
 
 export async function main() {

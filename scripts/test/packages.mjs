@@ -49,6 +49,7 @@ export async function checkPackages(context) {
           await check(`import ${name}`, importEntry(name, folder, context));
         }
       }
+      await check('a new database begins as the snapshot in the tarball', openShipped(folder, context));
       await check('the starter of agent-core passes the kit', testStarter(folder, context));
     }
   } finally {
@@ -108,6 +109,25 @@ function testStarter(folder, { environment, signal }) {
   const tsx = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href;
   const test = 'node_modules/@streamspace/agent-core/dist/starter/platform.test.ts';
   return run(process.execPath, ['--import', tsx, '--test', test], { cwd: folder, env: environment, signal });
+}
+
+/** Opens a new database by the installed package; only one that began as the snapshot is migrated already. */
+function openShipped(folder, { environment, signal }) {
+  const code = `
+    import { pgliteDatabase } from '@streamspace/control-plane/pglite';
+    const said = [];
+    const database = await pgliteDatabase({ dataFolder: 'db', onSnapshotUnused: (why) => said.push(why) });
+    try {
+      const { rows } = await database.query("select to_regclass('schema_migrations') is not null as migrated");
+      if (!rows[0].migrated) throw new Error(said[0] ?? 'the package has no snapshot');
+    } finally {
+      await database[Symbol.asyncDispose]();
+    }`;
+  return run(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: folder,
+    env: environment,
+    signal,
+  });
 }
 
 function importEntry(name, folder, { environment, signal }) {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createAgent, type AgentEvent } from '@streamspace/agent-core';
 import type { ControlPlane, Database } from '@streamspace/control-plane';
 import { pgliteDatabase } from '@streamspace/control-plane/pglite';
@@ -20,6 +21,9 @@ import { xDesktopsHere, xDesktopsNotice } from './x-desktops.js';
 
 /** The agent of this process, as the API shows it. */
 const AGENT_ID = 'local';
+
+/** Made by `npm start` (scripts/snapshot.mjs), which may not have happened. */
+const SNAPSHOT = fileURLToPath(new URL('../../../.artifacts/database.snapshot', import.meta.url));
 
 /** As much of an error of the database's as a line has room for. */
 const SHOWN_CHARS = 300;
@@ -67,8 +71,10 @@ async function openDatabase({ config: { dataFolder }, log, fail }: Start): Promi
   try {
     return await pgliteDatabase({
       dataFolder: folder,
+      snapshot: SNAPSHOT,
       onFatal: (error) => fail(databaseStopped(folder, error)),
       onCreating: () => log.info(`Creating the database in ${folder} (first start; takes some seconds)`),
+      onSnapshotUnused: (why) => log.debug(`The snapshot for new databases: ${why}`),
     });
   } catch (error) {
     const why = describeError(error).split('\n')[0]!.slice(0, SHOWN_CHARS);

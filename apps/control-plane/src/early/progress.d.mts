@@ -1,0 +1,3 @@
+import type { EventEmitter } from 'node:events';
+
+export const progress: EventEmitter<{ open: [] }>;
