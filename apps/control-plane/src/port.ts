@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Config } from './config.js';
 import { lockDataFolder } from './data-lock.js';
 import { listenError } from './early/place.mjs';
+import type { Start } from './mode.js';
 
 /**
  * Listens on the port that was asked for; resolves with its number.
@@ -14,14 +15,23 @@ import { listenError } from './early/place.mjs';
  *
  * @throws ConfigError for what a person can mend
  */
-export async function takePort(server: Server, config: Config, stop: AbortSignal): Promise<number> {
+export async function takePort(
+  server: Server,
+  { config, log, stop }: Pick<Start, 'config' | 'log' | 'stop'>,
+): Promise<number> {
   try {
     return await listen(server, config);
   } catch (error) {
     if (!isInUse(error) || config.externalDatabase || !existsSync(join(config.dataFolder, 'lock')))
       throw listenError(error as NodeJS.ErrnoException, config);
   }
-  const lock = await lockDataFolder(config.dataFolder, { signal: stop });
+  const lock = await lockDataFolder(config.dataFolder, {
+    signal: stop,
+    onWait: ({ pid, host, since }) =>
+      log.info(
+        `Port ${config.port} is in use; waiting for the data folder: held by pid ${pid} on ${host} since ${since}`,
+      ),
+  });
   lock.release();
   try {
     return await listen(server, config);

@@ -35,7 +35,7 @@ export async function startServer(start: Start): Promise<string> {
   const gate = new StartingGate(config.podName);
   const server = createServer(gate.handle);
   gate.guard(server);
-  const port = await takePort(server, config, stop);
+  const port = await takePort(server, start);
   const closeServer = serverCloser(server);
   // Where the start ends early, there is nothing between this and the listener.
   closing.add('the port', closeServer);

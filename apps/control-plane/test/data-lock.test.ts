@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,11 +13,16 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config.js';
 import { lockDataFolder } from '../src/data-lock.js';
 import { readLockFolder } from '../src/early/lock-folder.mjs';
+import { createLog } from '../src/log.js';
+import { takePort } from '../src/port.js';
 
 const module = new URL('../src/early/lock-folder.mjs', import.meta.url).href;
 
@@ -55,6 +61,21 @@ function holder(then: string, waitMs = 0): ChildProcess {
 async function held(child: ChildProcess): Promise<void> {
   if (!child.stdout) throw new Error('no output');
   await once(createInterface(child.stdout), 'line');
+}
+
+/** Starts six processes that want the lock, and checks that each holds it once and alone. */
+async function expectOneHolderAtATime(): Promise<void> {
+  const racers = Array.from({ length: 6 }, () =>
+    holder('note("+"); await new Promise((r) => setTimeout(r, 20)); note("-"); lock.release();', 20_000),
+  );
+  await Promise.all(racers.map((racer) => once(racer, 'exit')));
+  expect(racers.map((racer) => racer.exitCode)).toEqual(racers.map(() => 0));
+  const notes = readFileSync(join(folder, 'notes'), 'utf8').trim().split('\n');
+  expect(notes).toHaveLength(12);
+  for (let i = 0; i < notes.length; i += 2) {
+    expect(notes[i]).toBe(`+${notes[i]?.slice(1)}`);
+    expect(notes[i + 1]).toBe(`-${notes[i]?.slice(1)}`);
+  }
 }
 
 describe('the lock of the data folder', () => {
@@ -128,17 +149,79 @@ describe('the lock of the data folder', () => {
   it('has one holder at a time when many take it over from a dead one', { timeout: 30_000 }, async () => {
     const dead = holder('process.kill(process.pid, "SIGKILL");');
     await once(dead, 'exit');
-    const racers = Array.from({ length: 6 }, () =>
-      holder('note("+"); await new Promise((r) => setTimeout(r, 20)); note("-"); lock.release();', 20_000),
-    );
-    await Promise.all(racers.map((racer) => once(racer, 'exit')));
-    expect(racers.map((racer) => racer.exitCode)).toEqual(racers.map(() => 0));
-    const notes = readFileSync(join(folder, 'notes'), 'utf8').trim().split('\n');
-    expect(notes).toHaveLength(12);
-    for (let i = 0; i < notes.length; i += 2) {
-      expect(notes[i]).toBe(`+${notes[i]?.slice(1)}`);
-      expect(notes[i + 1]).toBe(`-${notes[i]?.slice(1)}`);
+    await expectOneHolderAtATime();
+  });
+});
+
+describe('the lock of a dead holder whose remains exist already', { timeout: 30_000 }, () => {
+  const MOST_REMAINS = 20;
+  const lockPath = (): string => join(folder, 'lock');
+  const remains = (): string[] => readdirSync(folder).filter((name) => name.startsWith('lock.dead-'));
+
+  /** As when a backup of a running folder is unpacked over it after a crash and one more start. */
+  async function restoreAfterTakeover(): Promise<string> {
+    const dead = holder('setInterval(() => {}, 1000);');
+    await held(dead);
+    const backup = join(folder, 'backup');
+    cpSync(lockPath(), backup, { recursive: true });
+    dead.kill('SIGKILL');
+    await once(dead, 'exit');
+    (await lockDataFolder(folder, { waitMs: 0 })).release();
+    cpSync(backup, lockPath(), { recursive: true });
+    rmSync(backup, { recursive: true });
+    const id = readLockFolder(lockPath())!.id;
+    expect(remains()).toEqual([`lock.dead-${id}`]);
+    return id;
+  }
+
+  it('is taken over, and the earlier remains are kept', async () => {
+    const id = await restoreAfterTakeover();
+    // In a process that can be killed: a start that spins blocks this one for ever.
+    const next = holder('setInterval(() => {}, 1000);');
+    await held(next);
+    expect(readLockFolder(lockPath())?.pid).toBe(next.pid);
+    expect(remains().sort()).toEqual([`lock.dead-${id}`, `lock.dead-${id}.1`]);
+  });
+
+  it('has one holder at a time when many take it over', async () => {
+    await restoreAfterTakeover();
+    await expectOneHolderAtATime();
+  });
+
+  it('is refused with the paths to delete when every name for the remains is in use', async () => {
+    const id = await restoreAfterTakeover();
+    const first = join(folder, `lock.dead-${id}`);
+    for (let number = 1; number < MOST_REMAINS; number++)
+      cpSync(first, `${first}.${number}`, { recursive: true });
+    const refusal = String(await lockDataFolder(folder, { waitMs: 0 }).catch((error: unknown) => error));
+    expect(refusal).toContain(`STREAMSPACE_DATA_DIR=${folder}: `);
+    expect(refusal).toContain(`delete ${first}*`);
+    expect(readLockFolder(lockPath())?.id).toBe(id);
+  });
+});
+
+describe('a port in use and the lock of the data folder', () => {
+  it('tells once that it waits for a holder that cannot be seen', { timeout: 30_000 }, async () => {
+    const owner = { pid: 1, host: 'elsewhere', since: 'then', id: 'theirs', boot: 'another', leaseMs: 1_000 };
+    mkdirSync(join(folder, 'lock'));
+    writeFileSync(join(folder, 'lock', 'owner.json'), JSON.stringify(owner));
+    const lines: string[] = [];
+    const log = createLog('info', (line) => lines.push(line));
+    const [busy, server] = [createServer(), createServer()];
+    await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
+    const { port } = busy.address() as AddressInfo;
+    try {
+      const env = { PORT: String(port), HOST: '127.0.0.1', STREAMSPACE_DATA_DIR: folder };
+      const config = readConfig(env, folder);
+      const stop = new AbortController().signal;
+      await expect(takePort(server, { config, log, stop })).rejects.toThrow(/in use/);
+    } finally {
+      busy.close();
     }
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(
+      `Port ${port} is in use; waiting for the data folder: held by pid 1 on elsewhere since then`,
+    );
   });
 });
 

@@ -4,14 +4,16 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockDataFolder } from '../src/data-lock.js';
-import { BeatWatch } from '../src/early/lock-beat.mjs';
+import { BeatWatch, renewBeat } from '../src/early/lock-beat.mjs';
 import { readLockFolder, takeLockFolder } from '../src/early/lock-folder.mjs';
 import { hasNamespaces, LockProcess, type LockProcessOptions } from './support/lock-processes.js';
 
@@ -154,6 +156,42 @@ describe('the beat', { timeout: TIMEOUT_MS }, () => {
     expect(() => lock.assertHeld()).toThrow(/lock is not held by this process \(pid \d+ on .*\) any more/);
     lock.release();
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('that cannot be reached for a moment does not count as a lost lock', async () => {
+    // The lock's path goes through a symbolic link: one to itself is an errno (ELOOP) that tells nothing of the file.
+    const link = join(folder, 'link');
+    const pointTo = (target: string): void => {
+      symlinkSync(target, `${link}.new`);
+      renameSync(`${link}.new`, link);
+    };
+    mkdirSync(join(folder, 'real'));
+    pointTo('real');
+    // With a lease this short each assertion renews the lock.
+    const lock = await takeLockFolder(join(link, 'lock'), { waitMs: 0, leaseMs: 3 });
+    const file = join(link, 'lock', `beat-${lock.owner.id}`);
+    try {
+      pointTo('link');
+      expect(renewBeat(file)).toBe('failed');
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      expect(() => lock.assertHeld()).not.toThrow();
+      pointTo('real');
+      expect(renewBeat(file)).toBe('renewed');
+      expect(lock.lost.aborted).toBe(false);
+    } finally {
+      pointTo('real');
+      lock.release();
+    }
+    expect(readdirSync(join(folder, 'real'))).toEqual([]);
+  });
+
+  it('counts as lost when its file, or a folder of its path, is gone', () => {
+    mkdirSync(path);
+    expect(renewBeat(join(path, 'beat-one'))).toBe('lost');
+    rmSync(path, { recursive: true });
+    expect(renewBeat(join(path, 'beat-one'))).toBe('lost');
+    writeFileSync(path, '');
+    expect(renewBeat(join(path, 'beat-one'))).toBe('lost');
   });
 
   it('counts as silence only what the watcher has watched', () => {

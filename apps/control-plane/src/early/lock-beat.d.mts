@@ -8,3 +8,6 @@ export class BeatWatch {
   ): 'silent' | 'alive' | 'dead';
   saw(beat: string | undefined): boolean;
 }
+
+/** See the implementation. */
+export function renewBeat(file: string): 'renewed' | 'failed' | 'lost';

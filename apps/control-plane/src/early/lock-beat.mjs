@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Digits of a beat: the file keeps its size, so that a renewal needs no room on the disk. */
@@ -28,7 +28,7 @@ export function readBeat(file) {
   try {
     return readFileSync(file, 'latin1');
   } catch (error) {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }
@@ -44,10 +44,11 @@ export function removeBeat(file) {
 }
 
 /**
- * Writes the next beat. `lost`: the lock is not this holder's any more. `failed`: the file is there and cannot be
- * written, for example on a full disk; then the lock was not taken over.
+ * Writes the next beat. `lost`: the file is gone, so that the lock is not this holder's any more. `failed`: the file
+ * cannot be written, for example on a full disk, or cannot be reached at the moment; that says nothing about the lock.
  */
 export function renewBeat(file) {
+  let outcome = 'renewed';
   try {
     const handle = openSync(file, 'r+');
     try {
@@ -55,12 +56,20 @@ export function renewBeat(file) {
     } finally {
       closeSync(handle);
     }
-    // One that was moved away between the opening and the writing was not renewed.
-    return existsSync(file) ? 'renewed' : 'lost';
   } catch {
-    return existsSync(file) ? 'failed' : 'lost';
+    outcome = 'failed';
+  }
+  try {
+    // One that was moved away between the opening and the writing was not renewed.
+    statSync(file);
+    return outcome;
+  } catch (error) {
+    return isGone(error) ? 'lost' : 'failed';
   }
 }
+
+/** Whether an error says that there is no such file, and not that it cannot be reached (EACCES, EIO, ESTALE, ENOTCONN…). */
+const isGone = (error) => error.code === 'ENOENT' || error.code === 'ENOTDIR';
 
 /** Differs from each earlier one of this process. It is compared for equality only: no clock is compared with another machine's. */
 function nextBeat() {

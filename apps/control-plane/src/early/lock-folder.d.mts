@@ -50,7 +50,7 @@ export class LockLostError extends Error {
  * @param options.waitMs how long a living holder is waited for
  * @param options.leaseMs lease of this holding. Default: 15 s
  * @throws LockHeldError when a living holder has it for `waitMs` more; an Error with the code `lock_is_a_file` when
- *   there is a file or another folder in its place
+ *   there is a file or another folder in its place, or too many remains of its dead holder beside it
  */
 export function takeLockFolder(
   path: string,

@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +24,8 @@ const WATCH_POLL_MS = 200;
 const MOST_VANISHED = 20;
 /** How long the remains of a lock that was taken over are kept, in ms: longer than anyone takes to act on reading it. */
 const REMAINS_MS = 60_000;
+/** Remains of one holder that are kept at a time: each backup of a lock that is restored adds one. */
+const MOST_REMAINS = 20;
 
 /**
  * How long a holder whose process cannot be seen may be silent, in ms, before it counts as dead.
@@ -32,7 +43,7 @@ const FRESH_PER_LEASE = 1 / 3;
  *
  * free → held → free, or held → (its holder dies) → held by the next. Each step is one `rename`, which the kernel
  * refuses when the target holds anything: a lock appears together with its owner's name, and of several processes that
- * find the same dead holder exactly one can move it to the name made from that holder.
+ * find the same dead holder exactly one can move it to the name made from that holder (see `moveAway`).
  *
  * A holder is dead when its process is seen to be gone (see `judgeProcess`), or else when it is silent for its lease.
  */
@@ -62,10 +73,11 @@ export async function takeLockFolder(path, { waitMs, signal, onWait, leaseMs = L
     const isWatched = seen === 'unseen' && holder.leaseMs !== undefined;
     const state = isWatched ? watch.look(holder, readBeat(beatFile(path, holder.id))) : seen;
     if (state === 'dead') {
-      const hasBeaten = bury(path, holder, isWatched ? watch : undefined);
+      const outcome = bury(path, holder, isWatched ? watch : undefined);
       // It came back at the very last moment and may act on that beat until it is stale.
-      if (hasBeaten)
-        await sleep(holder.leaseMs * FRESH_PER_LEASE, undefined, signal ? { signal } : undefined);
+      const freshMs = outcome === 'has beaten' ? holder.leaseMs * FRESH_PER_LEASE : 0;
+      // Each turn of this loop waits, so that signals and timers of this process are served.
+      await sleep(outcome === 'kept' ? POLL_MS : freshMs, undefined, signal ? { signal } : undefined);
       continue;
     }
     if (state !== 'silent' && performance.now() >= until) {
@@ -145,26 +157,66 @@ function hold(path, owner, beat) {
 }
 
 function notALock(path, what) {
-  return Object.assign(new Error(`${path} is ${what} and no lock; delete it`), { code: 'lock_is_a_file' });
+  return unusable(`${path} is ${what} and no lock; delete it`);
 }
 
-/** Moves a dead holder's lock away. Returns whether the holder has beaten since the watch looked last. */
+function unusable(message) {
+  return Object.assign(new Error(message), { code: 'lock_is_a_file' });
+}
+
+/**
+ * Moves a dead holder's lock away. `kept`: it is not moved, and is looked at again. `has beaten`: it is moved, and the
+ * holder has beaten since the watch looked last.
+ */
 function bury(path, holder, watch) {
-  const remains = `${path}.dead-${holder.id}`;
-  if (!moved(path, remains)) return false;
+  const remains = moveAway(path, holder.id);
+  if (remains === undefined) return 'kept';
   if (readLockFolder(remains)?.id !== holder.id) {
     // This process was suspended since it read the holder, and the lock is another's by now.
     moved(remains, path);
-    return false;
+    return 'kept';
   }
   const last = removeBeat(beatFile(remains, holder.id));
-  return watch !== undefined && !watch.saw(last);
+  return watch === undefined || watch.saw(last) ? 'moved' : 'has beaten';
 }
 
 function releaseFolder(path, owner) {
   if (readLockFolder(path)?.id !== owner.id) return;
-  const remains = `${path}.dead-${owner.id}`;
-  if (moved(path, remains)) rmSync(remains, { recursive: true, force: true });
+  const remains = moveAway(path, owner.id);
+  if (remains !== undefined) rmSync(remains, { recursive: true, force: true });
+}
+
+/**
+ * Moves the lock of this holder to the first free name for its remains; returns that name, or undefined when another
+ * process moved the lock.
+ *
+ * Remains of the same holder are there already when a backup of its lock was restored. The next name is tried only
+ * while the lock is still this holder's: a process that comes late finds the name that was used, and every name before
+ * it, in use, and cannot move the next holder's lock.
+ */
+function moveAway(path, id) {
+  const first = `${path}.dead-${id}`;
+  for (let number = 0; number < MOST_REMAINS; number++) {
+    const remains = number === 0 ? first : `${first}.${number}`;
+    if (moved(path, remains)) return remains;
+    if (readLockFolder(path)?.id !== id) return undefined;
+    if (!keptLonger(remains)) return undefined;
+  }
+  throw unusable(
+    `${path} cannot be moved away: ${first} and ${MOST_REMAINS - 1} more are in use; delete ${first}*`,
+  );
+}
+
+/** Starts the time again for which remains are kept; false when they are gone by now. */
+function keptLonger(remains) {
+  try {
+    const now = new Date();
+    utimesSync(remains, now, now);
+    return true;
+  } catch (error) {
+    if (error.code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 function moved(from, to) {

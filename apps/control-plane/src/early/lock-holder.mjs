@@ -30,6 +30,7 @@ export function parseHolder(text) {
 
 /**
  * Judges a holder by its process: `alive` or `dead` where a pid of the holder means the same process here, else
+ * `unseen`. Without start times (there is no /proc on macOS) a pid that exists may belong to another process since:
  * `unseen`.
  *
  * A pid means the same process within one boot of one kernel and one PID namespace, whatever the host is called. The
@@ -39,7 +40,7 @@ export function parseHolder(text) {
  */
 export function judgeProcess(holder) {
   if (holder.pid === 0) return 'dead';
-  if (isSeenHere(holder)) return isRunning(holder) ? 'alive' : 'dead';
+  if (isSeenHere(holder)) return judgePid(holder);
   // A start time has the boot's id in it, so that an equal one can only be the same process.
   if (holder.startTime !== undefined && startTimeOf(holder.pid) === holder.startTime) return 'alive';
   return 'unseen';
@@ -55,15 +56,16 @@ function isSeenHere(holder) {
   return holder.boot === boot && holder.pidNamespace === namespace;
 }
 
-/** Whether the process exists. That its number was given to another one shows in the start time. */
-function isRunning(holder) {
+/** Judges by whether the process exists. That its number was given to another one shows in the start time. */
+function judgePid(holder) {
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
-    if (error.code === 'ESRCH') return false;
+    if (error.code === 'ESRCH') return 'dead';
   }
   const startTime = startTimeOf(holder.pid);
-  return startTime === undefined || holder.startTime === undefined || startTime === holder.startTime;
+  if (startTime === undefined || holder.startTime === undefined) return 'unseen';
+  return startTime === holder.startTime ? 'alive' : 'dead';
 }
 
 /** In clock ticks since the machine's boot, with the boot's id; undefined where there is no /proc, 'gone' for a zombie. */
