@@ -1,9 +1,22 @@
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { pgliteDatabase } from '../src/pglite/index.js';
 import { closeFiles, makePrivate } from '../src/pglite/private-folder.js';
+
+const isRoot = process.getuid?.() === 0;
 
 let parent: string;
 let dataFolder: string;
@@ -52,6 +65,40 @@ describe('the folder of a PGlite database', () => {
         /^\/proc\/self\/task must be a folder that other users cannot enter; it has mode 0555 and owner \d+, and cannot be closed \(E[A-Z]+\): run chmod 700 '\/proc\/self\/task' as its owner, or choose/,
       ) as string,
     });
+  });
+
+  it.runIf(isRoot).each([0o700, 0o755])(
+    'is refused with mode %o of another user, also for root',
+    async (mode) => {
+      mkdirSync(dataFolder);
+      chownSync(dataFolder, 65_534, 65_534);
+      chmodSync(dataFolder, mode);
+      await expect(pgliteDatabase({ dataFolder })).rejects.toMatchObject({
+        name: 'DatabaseError',
+        code: 'internal',
+        message:
+          `${dataFolder} must be a folder of this user (0); got one of user 65534, mode 0${mode.toString(8)}: ` +
+          `run chown -R 0 '${dataFolder}' if you trust what is in it, or choose another folder`,
+      });
+      expect(modeOf(dataFolder)).toBe(mode);
+      expect(readdirSync(dataFolder)).toEqual([]);
+    },
+  );
+
+  it.runIf(isRoot)('is refused as a link of another user', async () => {
+    mkdirSync(join(parent, 'other'));
+    symlinkSync(join(parent, 'other'), dataFolder);
+    execFileSync('chown', ['-h', '65534:65534', dataFolder]);
+    await expect(makePrivate(dataFolder)).rejects.toThrow(/got a link of user 65534/);
+  });
+
+  it('may be a link of this user, and holds nothing more afterwards', async () => {
+    mkdirSync(join(parent, 'other'));
+    chmodSync(join(parent, 'other'), 0o755);
+    symlinkSync(join(parent, 'other'), dataFolder);
+    await makePrivate(dataFolder);
+    expect(modeOf(join(parent, 'other'))).toBe(0o700);
+    expect(readdirSync(dataFolder)).toEqual([]);
   });
 
   it('has modes changed only where they differ', async () => {

@@ -27,8 +27,8 @@ type PgliteDatabasePlace =
   | {
       /**
        * Folder of the database's files; made when it is not there, and closed to other users (mode 0700) when it is.
-       * One process at a time may use it: nothing here
-       * guards it, take a lock of your own.
+       * One that belongs to another user is refused, also where root runs this. One process at a time may use it: nothing
+       * here guards it, take a lock of your own.
        */
       dataFolder: string;
       /**
