@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { privateFolder } from './early/folder-access.mjs';
+import { privateFolder, privateFolderOrVolume } from './early/folder-access.mjs';
 import { checkDataFolder, ConfigError } from './early/place.mjs';
 import { LockHeldError, takeLockFolder, type HeldLock, type LockHolder } from './early/lock-folder.mjs';
 import { secretPath, SECRETS, SECRETS_FOLDER } from './secret-file.js';
 
 /** How long a living holder is waited for, in ms: it may be about to end. */
 const WAIT_FOR_HOLDER_MS = 2_000;
-/** Folders that are made here, and those that others make when they need them. */
+/** Folders that are made here, and those that others make when they need them, or that are mounted. */
 const MADE = ['db', SECRETS_FOLDER];
 const MADE_LATER = ['homes', 'sessions', 'vnc'];
 
@@ -52,15 +52,17 @@ export async function lockDataFolder(
 
 /**
  * Sees to it that no other user can enter the folders with the database, the secrets and what belongs to sessions,
- * whatever the mode of the data folder itself.
+ * whatever the mode of the data folder itself. A volume of root's for what belongs to sessions is left as it is.
  *
+ * @returns names of the folders of sessions that were open to other users
  * @throws ConfigError where one belongs to another user or cannot be closed
  */
-export function closeToOthers(dataFolder: string): void {
+export function closeToOthers(dataFolder: string): string[] {
   const refuse = (problem: string): never => {
     throw new ConfigError('STREAMSPACE_DATA_DIR', dataFolder, problem);
   };
-  const there = MADE_LATER.filter((name) => existsSync(join(dataFolder, name)));
-  for (const name of [...MADE, ...there]) privateFolder(join(dataFolder, name), refuse);
+  for (const name of MADE) privateFolder(join(dataFolder, name), refuse);
   for (const name of SECRETS) secretPath(dataFolder, name);
+  const there = MADE_LATER.filter((name) => existsSync(join(dataFolder, name)));
+  return there.filter((name) => privateFolderOrVolume(join(dataFolder, name), refuse));
 }

@@ -47,7 +47,9 @@ export async function embeddedMode(start: Start): Promise<Mode> {
   endWhenLost(lock, config.dataFolder);
   closing.add('the lock of the data folder', () => lock.release());
   log.info(`Data folder: ${config.dataFolder}`);
-  closeToOthers(config.dataFolder);
+  const closed = closeToOthers(config.dataFolder);
+  if (closed.length > 0)
+    log.info(`Closed to other users (mode 0700), in the data folder: ${closed.join(', ')}`);
 
   const startedAt = performance.now();
   const database = heldDatabase(await openDatabase(start), lock);
@@ -100,6 +102,7 @@ export function ownSecret(dataFolder: string): string {
   try {
     kept = readSecretFile(secretPath(dataFolder, 'jwt-secret'));
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     refuse(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
   }
   if (kept !== undefined && kept.length < SHORTEST_SECRET_CHARS)

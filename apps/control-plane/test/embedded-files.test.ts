@@ -27,9 +27,11 @@ describe('the secret in the data folder', () => {
     );
   });
 
-  it('is refused when it cannot be read', () => {
+  it('is refused when it is a folder', () => {
     mkdirSync(join(folder, 'jwt-secret'));
-    expect(() => ownSecret(folder)).toThrow(/jwt-secret cannot be read \(EISDIR\); restore it/);
+    expect(() => ownSecret(folder)).toThrow(
+      /^STREAMSPACE_DATA_DIR=.*: .*jwt-secret must be a regular file; got a folder/,
+    );
   });
 });
 

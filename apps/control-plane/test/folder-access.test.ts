@@ -15,9 +15,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeToOthers } from '../src/data-lock.js';
-import { judgeFolder, privateFolder, protectFolder } from '../src/early/folder-access.mjs';
+import {
+  judgeFolder,
+  othersInGroup,
+  privateFolder,
+  privateFolderOrVolume,
+  protectFolder,
+} from '../src/early/folder-access.mjs';
 import { checkDataFolder } from '../src/early/place.mjs';
 import { ownSecret } from '../src/embedded.js';
+import { secretPath, writeSecretFile } from '../src/secret-file.js';
 
 const isRoot = process.getuid?.() === 0;
 const ME = { uid: 1000, gids: [1000, 2000] };
@@ -47,8 +54,29 @@ describe('a data folder that is there', () => {
       'accept',
     ],
     [
-      'of this user, with other files, writable by its group',
+      'of this user, with other files, writable by the private group of this user',
       { uid: 1000, gid: 1000, mode: 0o775 },
+      ['x'],
+      [],
+      'accept',
+    ],
+    [
+      'of this user, with other files, writable by a group of this user and others',
+      { uid: 1000, gid: 2000, mode: 0o775 },
+      ['x'],
+      ['bob'],
+      'refuse',
+    ],
+    [
+      'of this user, with other files, writable by a group of others',
+      { uid: 1000, gid: 3000, mode: 0o775 },
+      ['x'],
+      [],
+      'refuse',
+    ],
+    [
+      'of this user, with other files, writable by all',
+      { uid: 1000, gid: 1000, mode: 0o777 },
       ['x'],
       [],
       'refuse',
@@ -124,7 +152,97 @@ describe('a data folder that is there', () => {
   });
 });
 
+describe('the other users in a group', () => {
+  const PASSWD = [
+    'root:x:0:0:root:/root:/bin/bash',
+    'sync:x:5:0:sync:/sbin:/bin/sync',
+    'halt:x:7:0:halt:/sbin:/sbin/halt',
+    'shutdown:x:6:0:shutdown:/sbin:/sbin/shutdown',
+    'operator:x:11:0:operator:/root:/usr/sbin/nologin',
+    'ada:x:1000:1000::/home/ada:/bin/bash',
+    'bob:x:1001:1001::/home/bob:',
+    'mail:x:8:2000::/var/mail:/bin/false',
+  ];
+  const GROUP = ['root:x:0:', 'ada:x:1000:', 'desk:x:2000:ada,bob,mail,eve', 'closed:x:3000:mail'];
+
+  const cases: [number, string[]][] = [
+    [0, []],
+    [1000, []],
+    [1001, ['bob']],
+    // One that only a directory service knows counts.
+    [2000, ['bob', 'eve']],
+    [3000, []],
+    [4000, []],
+  ];
+  it.each(cases)('of group %i are those who can log in', (gid, names) => {
+    const files = { passwd: join(folder, 'passwd'), group: join(folder, 'group') };
+    writeFileSync(files.passwd, PASSWD.join('\n'));
+    writeFileSync(files.group, GROUP.join('\n'));
+    expect(othersInGroup(gid, 1000, files)).toEqual(names);
+  });
+});
+
 describe('folders of the embedded mode', () => {
+  it('are named where they are those of sessions and were open', () => {
+    for (const name of ['db', 'homes', 'vnc']) mkdirSync(join(folder, name));
+    chmodSync(join(folder, 'db'), 0o755);
+    chmodSync(join(folder, 'homes'), 0o755);
+    chmodSync(join(folder, 'vnc'), 0o700);
+    expect(closeToOthers(folder)).toEqual(['homes']);
+    expect(closeToOthers(folder)).toEqual([]);
+  });
+
+  /** Runs `closeToOthers` as user 1234 of group 56789, on a data folder of that user. */
+  function closeAsUser(): string {
+    chownSync(folder, 1234, 56_789);
+    const module = new URL('../src/data-lock.ts', import.meta.url).href;
+    const code = `const { closeToOthers } = await import(${JSON.stringify(module)});
+      process.setgroups([56789]); process.setgid(56789); process.setuid(1234);
+      try { console.log(JSON.stringify(closeToOthers(${JSON.stringify(folder)}))); }
+      catch (error) { console.log(error.message); }`;
+    const args = ['--conditions=@streamspace/source', '--import', 'tsx', '--input-type=module', '-e', code];
+    return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();
+  }
+  const SESSION_FOLDERS = ['homes', 'sessions', 'vnc'];
+
+  /** As Kubernetes mounts it: of root and the pod's group, which may write. */
+  function mountVolume(name: string, mode: number): string {
+    const path = join(folder, name);
+    mkdirSync(path);
+    chownSync(path, 0, 56_789);
+    chmodSync(path, mode);
+    return path;
+  }
+
+  it.runIf(isRoot)('may be volumes of root’s, where they are those of sessions', () => {
+    for (const name of SESSION_FOLDERS) mountVolume(name, 0o2775);
+    expect(closeAsUser()).toBe('[]');
+    for (const name of SESSION_FOLDERS) expect(modeOf(join(folder, name)), name).toBe(0o2775);
+  });
+
+  it.runIf(isRoot)('may not be volumes of root’s, where they are for the database or the secrets', () => {
+    for (const name of ['db', 'secrets']) {
+      const path = mountVolume(name, 0o2775);
+      expect(closeAsUser()).toContain(`${path} belongs to another user (owner 0, group 56789, mode 2775)`);
+      rmSync(path, { recursive: true });
+    }
+  });
+
+  it.runIf(isRoot).each([0o777, 0o1777])('are refused as volumes with mode %o', (mode) => {
+    const path = mountVolume('homes', mode);
+    const shown = mode.toString(8).padStart(4, '0');
+    expect(closeAsUser()).toBe(
+      `STREAMSPACE_DATA_DIR=${folder}: other users can write to ${path} (owner 0, group 56789, mode ${shown}); ` +
+        `run: chown 1234 '${path}' && chmod 700 '${path}', or mount a folder that no other user can write to`,
+    );
+  });
+
+  it.runIf(isRoot)('are refused as volumes that a group of others can write to', () => {
+    const path = mountVolume('homes', 0o2775);
+    const strangers = { uid: 1234, gids: [1234] };
+    expect(() => privateFolderOrVolume(path, refuse, strangers)).toThrow(/other users can write to .*homes/);
+  });
+
   it('are made for this user alone, and closed where they are there', () => {
     for (const name of ['db', 'homes', 'sessions', 'vnc']) {
       mkdirSync(join(folder, name));
@@ -184,5 +302,83 @@ describe('secrets of an earlier version', () => {
     closeToOthers(folder);
     expect(ownSecret(folder)).toBe(own);
     expect(readFileSync(join(folder, 'jwt-secret'), 'utf8')).toBe(`${secret}\n`);
+  });
+
+  /** Where a secret may be: in the data folder, as earlier versions had it, or in its own one. */
+  const PLACES = ['jwt-secret', 'agent-key', 'secrets/jwt-secret', 'secrets/agent-key'];
+  const kept = (): string[] => PLACES.filter((name) => existsSync(join(folder, name)));
+
+  it.runIf(isRoot).each(PLACES)('are refused as %s of another user, and stay there', (place) => {
+    // The folder is writable for all before the first start.
+    mkdirSync(join(folder, 'secrets'));
+    for (const each of [folder, join(folder, 'secrets')]) chmodSync(each, 0o777);
+    const path = join(folder, place);
+    execFileSync('setpriv', [
+      ...['--reuid=65534', '--regid=65534', '--clear-groups'],
+      ...['sh', '-c', 'umask 022 && echo "$1" > "$2"', 'sh', secret, path],
+    ]);
+    checkDataFolder(folder);
+    const message =
+      `STREAMSPACE_DATA_DIR=${folder}: ${path} must be a file that only this user or root can write to; ` +
+      `got owner 65534, group 65534, mode 0644; if you put it there, run: chown 0 '${path}' && chmod 600 '${path}'; ` +
+      'otherwise delete it and a new one is made';
+    expect(() => closeToOthers(folder)).toThrow(message);
+    if (place.endsWith('jwt-secret')) expect(() => ownSecret(folder)).toThrow(message);
+    expect(kept()).toEqual([place]);
+    rmSync(path);
+    closeToOthers(folder);
+    expect(ownSecret(folder)).not.toBe(secret);
+  });
+
+  it.each(PLACES)('are refused as %s where all can write to it', (place) => {
+    mkdirSync(join(folder, 'secrets'));
+    writeFileSync(join(folder, place), `${secret}\n`);
+    chmodSync(join(folder, place), 0o602);
+    expect(() => closeToOthers(folder)).toThrow(
+      / must be a file that only .* mode 0602; if you put it there/,
+    );
+    expect(kept()).toEqual([place]);
+  });
+
+  it.each(PLACES)('are refused as %s where that is a link or a folder', (place) => {
+    mkdirSync(join(folder, 'secrets'));
+    writeFileSync(join(folder, 'known'), `${secret}\n`, { mode: 0o600 });
+    for (const target of ['known', 'missing']) {
+      symlinkSync(join(folder, target), join(folder, place));
+      expect(() => closeToOthers(folder)).toThrow(
+        ` ${join(folder, place)} must be a regular file; got a link`,
+      );
+      rmSync(join(folder, place));
+    }
+    mkdirSync(join(folder, place));
+    expect(() => closeToOthers(folder)).toThrow(
+      `${join(folder, place)} must be a regular file; got a folder`,
+    );
+    expect(kept()).toEqual([place]);
+  });
+
+  it.each(PLACES)('are read as %s with the mode that a volume’s group gives it, and closed', (place) => {
+    mkdirSync(join(folder, 'secrets'));
+    writeFileSync(join(folder, place), `${secret}\n`);
+    const { uid, gid } = statSync(join(folder, place));
+    const others = othersInGroup(gid, uid);
+    chmodSync(join(folder, place), others.length === 0 ? 0o660 : 0o640);
+    closeToOthers(folder);
+    const name = place.endsWith('jwt-secret') ? 'jwt-secret' : 'agent-key';
+    expect(modeOf(join(folder, 'secrets', name))).toBe(0o600);
+    expect(readFileSync(secretPath(folder, name), 'utf8')).toBe(`${secret}\n`);
+  });
+
+  it('are not written through a draft that another user has put there', () => {
+    const path = secretPath(folder, 'jwt-secret');
+    writeFileSync(join(folder, 'known'), '');
+    symlinkSync(join(folder, 'known'), `${path}.new`);
+    writeSecretFile(path, secret);
+    expect(readFileSync(join(folder, 'known'), 'utf8')).toBe('');
+    writeFileSync(`${path}.new`, '');
+    chmodSync(`${path}.new`, 0o666);
+    writeSecretFile(path, secret);
+    expect(modeOf(path)).toBe(0o600);
+    expect(ownSecret(folder)).toBe(secret);
   });
 });
