@@ -86,6 +86,7 @@ describe('the product without PUBLIC_URL, TRUST_PROXY and ALLOWED_HOSTS', () => 
       agentId: 'far-away',
       apiKey,
       controlPlaneUrl: `http://${SERVICE}:${product.port}`,
+      allowInsecureControlPlane: true,
       platform: memoryPlatform(),
       onEvent: (event) => events.push(event),
     }).run(stop.signal);
