@@ -1,7 +1,7 @@
 import { AgentError } from './errors.js';
 
-/** 127.0.0.0/8, ::1, localhost and names below it (RFC 6761), as `URL` writes them. */
-const LOOPBACK = /^(127(\.\d{1,3}){3}|\[::1\]|(.+\.)?localhost\.?)$/;
+/** 127.0.0.0/8, ::1 and localhost, as `URL` writes them. Node may ask DNS for names below localhost. */
+const LOOPBACK = /^(127(\.\d{1,3}){3}|\[::1\]|localhost)$/;
 
 /** @throws AgentError `insecure_url` when what is sent there can be read on the way */
 export function requireSecure(controlPlaneUrl: string, isAllowed: boolean): void {

@@ -95,6 +95,8 @@ describe('the key of an agent whose control plane is reached unencrypted', () =>
     'ws://10.0.0.7',
     'ws://streamspace.svc.cluster.local',
     'ws://localhost.example',
+    'ws://desk.localhost',
+    'ws://localhost.',
     'ws://127.0.0.1.example',
     'ws://[fd00::1]',
     'ws://0.0.0.0',
@@ -117,7 +119,6 @@ describe('the key of an agent whose control plane is reached unencrypted', () =>
     'ws://[::1]:8080',
     'ws://localhost',
     'http://LOCALHOST:80',
-    'ws://desk.localhost',
     'wss://desk.example',
     'https://10.0.0.7',
   ])('may be sent to %s', (url) => {
