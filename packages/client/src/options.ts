@@ -1,3 +1,4 @@
+import { defaultStore } from './default-store.js';
 import { ApiError } from './errors.js';
 import type { LoginStore } from './login-store.js';
 import type { Login } from './types.js';
@@ -30,8 +31,8 @@ export interface ClientOptions {
    */
   readonly exclusive?: <T>(run: () => Promise<T>) => Promise<T>;
   /**
-   * Keeps the login's secret where the client ends before the login does, for example in a page, which may be loaded
-   * again: `webStorageLogins(localStorage, baseUrl)`. @default in memory
+   * Keeps the login's secret where the client ends before the login does.
+   * @default in a page its `localStorage`, as by `webStorageLogins`; elsewhere in memory
    */
   readonly store?: LoginStore;
 }
@@ -96,6 +97,6 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     timeoutMs: positive('timeoutMs', options.timeoutMs, 30_000),
     renewBeforeMs: positive('renewBeforeMs', options.renewBeforeMs, 60_000),
     exclusive: options.exclusive ?? ((run) => run()),
-    store: options.store,
+    store: options.store ?? defaultStore(baseUrl),
   };
 }

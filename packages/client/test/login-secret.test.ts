@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   createClient,
   webStorageLogins,
@@ -283,4 +283,59 @@ it('takes a refresh cookie with the prefixes that it has by https', async () => 
     await client.refresh().catch(() => undefined);
   }
   expect(refreshes().map(({ headers }) => headers.cookie)).toEqual(names.map((name) => `${name}=c0`));
+});
+
+describe('the store of a client that is given none', () => {
+  afterEach(() => void vi.unstubAllGlobals());
+  const page = (origin: string): void => {
+    vi.stubGlobal('document', {});
+    vi.stubGlobal('location', { origin });
+    vi.stubGlobal('localStorage', browser.storage);
+  };
+  const loaded = (more: Partial<ClientOptions> = {}): Client =>
+    createClient({ baseUrl: server.url, fetch: browser.fetch, ...more });
+
+  it('is localStorage in a page, so that a reload and other tabs have the login', async () => {
+    page(new URL(server.url).origin);
+    await logIn(loaded(), 'ada');
+    expect([...browser.items.keys()].sort()).toEqual(['streamspace.login:/', 'streamspace.login:/:login-1']);
+    expect((await loaded().refresh()).user.username).toBe('ada');
+    expect((await tab().refresh()).user.username).toBe('ada');
+  });
+
+  it('keeps a control plane of another origin apart from that of the page', async () => {
+    page('https://desk.example');
+    await logIn(loaded(), 'ada');
+    expect((await loaded().refresh()).user.username).toBe('ada');
+    expect(webStorageLogins(browser.storage, 'https://desk.example').load()).toBeUndefined();
+    expect([...browser.items.keys()].every((key) => key.startsWith(`${new URL(server.url).origin} `))).toBe(
+      true,
+    );
+  });
+
+  it('is memory where localStorage is there without a page, as in Node', async () => {
+    vi.stubGlobal('localStorage', browser.storage);
+    await logIn(loaded(), 'ada');
+    expect([...browser.items]).toEqual([]);
+  });
+
+  it('is memory where the page may not use localStorage', async () => {
+    page(new URL(server.url).origin);
+    Object.defineProperty(globalThis, 'localStorage', {
+      configurable: true,
+      get: () => {
+        throw new Error('storage is off');
+      },
+    });
+    const client = loaded();
+    await logIn(client, 'ada');
+    expect((await client.refresh()).user.username).toBe('ada');
+  });
+
+  it('is not used beside another store', async () => {
+    page(new URL(server.url).origin);
+    const none: LoginStore = { load: () => undefined, save: () => undefined, remove: () => undefined };
+    await logIn(loaded({ store: none }), 'ada');
+    expect([...browser.items]).toEqual([]);
+  });
 });
