@@ -18,9 +18,9 @@ const FOR_PEOPLE: Readonly<Record<string, { detail: string; remedy: string }>> =
     remedy: 'Check your network, or that it runs, and try again.',
   },
   upgrade_required: {
-    detail: 'The proxy in front does not pass WebSocket connections.',
+    detail: 'The proxy in front probably does not pass WebSocket connections.',
     remedy:
-      'Tell whoever looks after the server: the proxy has to pass on the headers Upgrade and Connection.',
+      'Try again. If that does not help, tell whoever looks after the server: the proxy has to pass on the headers Upgrade and Connection.',
   },
   unexpected_answer: {
     detail: 'Something else answers in place of the control plane.',
