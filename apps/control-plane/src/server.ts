@@ -32,7 +32,8 @@ import { hasPage, readPage, securityHeaders, underBase, webFolder, webUi } from 
  */
 export async function startServer(start: Start): Promise<string> {
   const { config, log, closing, stop } = start;
-  const gate = new StartingGate(config.podName);
+  const base = pathOf(config.site.publicUrl);
+  const gate = new StartingGate(config.podName, base);
   const server = createServer(gate.handle);
   gate.guard(server);
   const port = await takePort(server, start);
@@ -52,7 +53,6 @@ export async function startServer(start: Start): Promise<string> {
   stop.throwIfAborted();
 
   app.disable('x-powered-by');
-  const base = pathOf(config.site.publicUrl);
   const folder = webFolder();
   const page = hasPage(folder) ? readPage(folder, base) : undefined;
   if (page === undefined) log.warn('The web page is not built: only the API is served (npm start builds it)');

@@ -1,5 +1,5 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { ServerResponse, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** When to ask again, in seconds. A start takes about that long, or ends with an error. */
 const RETRY_SECONDS = 1;
@@ -29,9 +29,12 @@ const HEADERS = {
 export class StartingGate {
   #listener: RequestListener | undefined;
   readonly #podName: string;
+  readonly #health: ReadonlySet<string>;
 
-  constructor(podName: string) {
+  /** @param base the path that browsers see: `''` at the root; a proxy may strip it or not */
+  constructor(podName: string, base = '') {
     this.#podName = podName;
+    this.#health = new Set(['/health', `${base}/health`]);
   }
 
   /** For `createServer`. */
@@ -40,22 +43,37 @@ export class StartingGate {
     else this.#answer(request, response);
   };
 
-  /** Refuses upgrades on this server until it is open. */
+  /** Refuses WebSocket upgrades on this server until it is open, and serves requests that offer another protocol. */
   guard(server: Server): void {
-    server.on('upgrade', refuse);
+    server.on('upgrade', this.#upgrade);
   }
 
   /** From now on requests go to `listener`. Upgrades go to the server's other listeners, which are there already. */
   open(server: Server, listener: RequestListener): void {
     this.#listener = listener;
-    server.off('upgrade', refuse);
+    server.off('upgrade', this.#upgrade);
+  }
+
+  readonly #upgrade = (request: IncomingMessage, socket: Socket): void => {
+    if (/\bwebsocket\b/i.test(request.headers.upgrade ?? '')) refuse(socket);
+    else this.#serve(request, socket);
+  };
+
+  /** Answers by HTTP/1.1, as RFC 9110 section 7.8 allows. Node has taken the connection out of its parser: it ends. */
+  #serve(request: IncomingMessage, socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.once('finish', () => socket.end(() => socket.destroy()));
+    this.#answer(request, response);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     // A body that is not read would be taken for the next request.
     request.resume();
-    const [path] = (request.url ?? '/').split('?');
-    if (path === '/health') {
+    const [path = ''] = (request.url ?? '/').split('?');
+    if (this.#health.has(path)) {
       response
         .writeHead(200, { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' })
         .end(JSON.stringify({ status: 'healthy', pod_name: this.#podName }));
@@ -63,7 +81,7 @@ export class StartingGate {
   }
 }
 
-function refuse(_request: IncomingMessage, socket: Duplex): void {
+function refuse(socket: Socket): void {
   const lines = Object.entries({ ...HEADERS, Connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}`,
   );

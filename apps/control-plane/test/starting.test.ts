@@ -65,6 +65,34 @@ describe('the gate of a control plane that starts', () => {
     expect(answer).toContain('"code":"starting"');
   });
 
+  it('serves a request that offers h2c as HTTP/1.1', async () => {
+    const statuses: string[] = [];
+    for (const path of ['/health', '/ready']) {
+      const socket = connect(port, '127.0.0.1');
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`,
+      );
+      let answer = '';
+      socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+      await once(socket, 'close');
+      statuses.push(answer.slice(0, answer.indexOf('\r\n')));
+      expect(answer).toContain(path === '/health' ? '"pod_name":"pod-1"' : '"code":"starting"');
+    }
+    expect(statuses).toEqual(['HTTP/1.1 200 OK', 'HTTP/1.1 503 Service Unavailable']);
+  });
+
+  it('says below the path of the public address too that the process lives', async () => {
+    const own = new StartingGate('pod-1', '/vdi');
+    const below = createServer(own.handle);
+    const address = `http://127.0.0.1:${await listen(below)}`;
+    const statuses: number[] = [];
+    for (const path of ['/vdi/health', '/vdi/health?x=1', '/health', '/vdi/ready', '/other/health'])
+      statuses.push((await fetch(address + path)).status);
+    below.closeAllConnections();
+    below.close();
+    expect(statuses).toEqual([200, 200, 200, 503, 503]);
+  });
+
   it('hands everything on once it is open', async () => {
     gate.open(server, (_request, response) => void response.end('open'));
     expect(await (await fetch(`${base}/ready`)).text()).toBe('open');
