@@ -53,10 +53,12 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
         );
       case 'host_refused':
         return log.warn(
-          `${event.detail} If people open it by that name, set PUBLIC_URL to its address, or add the name to ALLOWED_HOSTS; behind a proxy, have it pass on the Host header`,
+          `${event.detail} If people open it by that name, set PUBLIC_URL to its address, or add the name to ALLOWED_HOSTS; behind a proxy, have it pass on the Host header${unnamed(event)}`,
         );
       case 'origin_refused':
-        return log.warn(`Login of a browser not used: ${event.detail}`);
+        return log.warn(`Login of a browser not used: ${event.detail}${unnamed(event)}`);
+      case 'upgrade_missing':
+        return log.warn(`GET ${event.path} came without an upgrade: ${event.detail}`);
       case 'refresh_refused':
         return log.warn(
           `Refresh refused for ${event.username}: the cookie of login ${event.loginId} came without its secret; somebody may have copied it`,
@@ -111,3 +113,7 @@ const shortList = (ids: readonly string[]): string =>
 
 const from = ({ address }: { readonly address?: string }): string =>
   address === undefined ? '' : `, ${address}`;
+
+/** Says that there were refusals that the log does not name. */
+const unnamed = ({ unnamed: count = 0 }: { readonly unnamed?: number }): string =>
+  count === 0 ? '' : ` (${count} more refused requests are not named: too many names in a minute)`;

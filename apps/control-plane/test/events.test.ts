@@ -34,6 +34,18 @@ describe('the log of what is refused', () => {
     ]);
   });
 
+  it('says that upgrades do not arrive, and how many refusals have no line', () => {
+    lines.length = 0;
+    tell({ type: 'upgrade_missing', endpoint: 'viewer', path: '/vnc/s', detail: 'Have the proxy pass it.' });
+    tell({ type: 'origin_refused', origin: 'https://a.example', detail: 'Set PUBLIC_URL.', unnamed: 7 });
+    tell({ type: 'host_refused', host: 'desk', detail: 'No.', unnamed: 50 });
+    expect(lines).toEqual([
+      'WARN: GET /vnc/s came without an upgrade: Have the proxy pass it.\n',
+      expect.stringMatching(/Set PUBLIC_URL\. \(7 more refused requests are not named.*\)\n$/),
+      expect.stringMatching(/ \(50 more refused requests are not named.*\)\n$/),
+    ]);
+  });
+
   it('says where a viewer came from', () => {
     lines.length = 0;
     const who = { sessionId: 's', user: 'ann', mode: 'view' } as const;

@@ -53,6 +53,8 @@ export type ControlPlaneEvent =
       /** As it was sent, cut to 200 characters; `''` where there was none. */
       readonly host: string;
       readonly detail: string;
+      /** Refused requests since the event before that no event names, as there were too many; absent where none. */
+      readonly unnamed?: number;
     }
   | {
       /** A page that may not use a browser's login, or renew it. Told once a minute for each origin. */
@@ -60,6 +62,20 @@ export type ControlPlaneEvent =
       /** As it was sent, cut to 200 characters; `none` where there was none. */
       readonly origin: string;
       /** What is allowed, and which settings change it. */
+      readonly detail: string;
+      /** Refused requests since the event before that no event names, as there were too many; absent where none. */
+      readonly unnamed?: number;
+    }
+  | {
+      /**
+       * A request to a path of WebSockets that asks for no upgrade: a proxy in front may not pass it on. Told once a
+       * minute for each endpoint.
+       */
+      readonly type: 'upgrade_missing';
+      readonly endpoint: 'agent' | 'viewer';
+      /** As it was sent, without the query, cut to 200 characters. */
+      readonly path: string;
+      /** What is missing, and what a proxy has to pass on. */
       readonly detail: string;
     }
   | { readonly type: 'admin_created'; readonly username: string }

@@ -281,6 +281,11 @@ describe('the Host of a request', () => {
       426,
       ['GET /vdi/api/v1/agents/connect HTTP/1.1', 'Host: streamspace.svc'],
     ],
+    [
+      'does not count for a file of the host application below /vnc',
+      404,
+      ['GET /vdi/vnc/vnc.html HTTP/1.1', 'Host: own.example'],
+    ],
     ['does not count for pages of the host application', 200, ['GET /own HTTP/1.1', 'Host: own.example']],
     ['does not count where there is no page', 404, ['GET /elsewhere HTTP/1.1', 'Host: own.example']],
   ])('%s: %i', async (_what, expected, lines) => {
@@ -373,4 +378,92 @@ describe('a path of WebSockets', () => {
     expect(code(await ask('https://elsewhere.example'))).toEqual([403, 'origin_not_allowed']);
     expect(code(await ask('https://desk.example'))).toEqual([426, 'upgrade_required']);
   });
+
+  it('tells operators once a minute for each endpoint that upgrades do not arrive', async () => {
+    const { port: own, server } = await start({ hosts: ['desk.example'] });
+    for (const line of [
+      'POST /api/v1/vnc/s HTTP/1.1',
+      'GET /api/v1/vnc/s?ticket=secret HTTP/1.1',
+      'GET /vnc/t HTTP/1.1',
+      'GET /api/v1/agents/connect?agent_id=a HTTP/1.1',
+    ])
+      expect((await sendRaw(own, [line, 'Host: desk.example', 'Content-Length: 0'])).status).toBe(426);
+    const detail = expect.stringMatching(/no Upgrade: websocket.*proxy_set_header Upgrade/) as string;
+    expect(server.events.filter(({ type }) => type === 'upgrade_missing')).toEqual([
+      { type: 'upgrade_missing', endpoint: 'viewer', path: '/api/v1/vnc/s', detail },
+      { type: 'upgrade_missing', endpoint: 'agent', path: '/api/v1/agents/connect', detail },
+    ]);
+  }, 30_000);
+
+  it('leaves a name that is no session id to the host application', async () => {
+    const { port: own } = await start({ hosts: ['desk.example'] });
+    const answer = await sendRaw(own, ['GET /vnc/vnc.html HTTP/1.1', 'Host: desk.example']);
+    expect([answer.status, headersIn(answer, 'upgrade')]).toEqual([404, []]);
+  }, 30_000);
+});
+
+describe('an upgrade to h2c', () => {
+  const h2c = (path: string): string[] => [
+    `GET ${path} HTTP/1.1`,
+    'Host: desk.example',
+    'Connection: Upgrade, HTTP2-Settings',
+    'Upgrade: h2c',
+    'HTTP2-Settings: AAMAAABk',
+  ];
+
+  it.each([
+    ['', '/health', 200],
+    ['', '/api/v1/vnc/s', 426],
+    ['/vdi', '/vdi/health', 200],
+    ['/vdi', '/vdi/elsewhere', 404],
+  ])(
+    'is answered as HTTP/1.1 below the mount "%s" where the host application listens for upgrades: %s',
+    async (mount, path, status) => {
+      const { port, server } = await start({ hosts: ['desk.example'], mount });
+      server.server.on('upgrade', () => undefined);
+      expect((await sendRaw(port, h2c(path))).status).toBe(status);
+    },
+    30_000,
+  );
+
+  it('is left to the listener of the host application on its paths', async () => {
+    const { port, server } = await start({ hosts: ['desk.example'], mount: '' });
+    server.server.on('upgrade', (_request, socket) =>
+      socket.end('HTTP/1.1 299 Own\r\nContent-Length: 0\r\n\r\n'),
+    );
+    expect((await sendRaw(port, h2c('/own'))).status).toBe(299);
+  }, 30_000);
+
+  it('is answered once where two control planes share the server', async () => {
+    const { port, server } = await start({ hosts: ['desk.example'], mount: '/one' });
+    const { server: second } = await start({ hosts: ['desk.example'], mount: '/one' });
+    second.controlPlane.attach(server.server, { path: '/one' });
+    let requests = 0;
+    server.server.on('request', () => (requests += 1));
+    const statuses: number[] = [];
+    for (const path of ['/one/health', '/elsewhere']) statuses.push((await sendRaw(port, h2c(path))).status);
+    expect({ statuses, requests }).toEqual({ statuses: [200, 404], requests: 2 });
+  }, 30_000);
+});
+
+describe('Strict-Transport-Security', () => {
+  it.each([
+    ['is that of the host application where it has set one', 'max-age=63072000; includeSubDomains'],
+    ['is set where nothing has set it', undefined],
+  ])(
+    '%s',
+    async (_what, own) => {
+      const { port } = await start({
+        publicUrl: 'https://desk.example',
+        configure: (app) =>
+          app.use((_request, response, next) => {
+            if (own !== undefined) response.set('Strict-Transport-Security', own);
+            next();
+          }),
+      });
+      const answer = await sendRaw(port, ['GET /api/v1/setup HTTP/1.1', 'Host: desk.example']);
+      expect(headersIn(answer, 'strict-transport-security')).toEqual([own ?? 'max-age=15552000']);
+    },
+    30_000,
+  );
 });

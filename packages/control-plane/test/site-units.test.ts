@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type { ControlPlaneEvent } from '../src/index.js';
+import { Refusal } from '../src/domain/errors.js';
 import { siteProblems } from '../src/index.js';
 import { clientReader, normalAddress, type IgnoredHeader } from '../src/http/client-address.js';
 import { isHostAllowed } from '../src/http/hosts.js';
@@ -156,6 +157,12 @@ describe('the options of a site', () => {
     ['publicUrl', 'https://desk.example.'],
     ['publicUrl', 'https:\\\\desk.example'],
     ['publicUrl', ''],
+    ['publicUrl', 'https://desk.example/api'],
+    ['publicUrl', 'https://desk.example/VNC/'],
+    ['publicUrl', 'https://desk.example/health/x'],
+    ['publicUrl', 'https://desk.example/ready'],
+    ['publicUrl', 'https://desk.example/metrics'],
+    ['publicUrl', 'https://desk.example/assets/vdi'],
     ['trustProxy', 'true'],
     ['trustProxy', true],
     ['trustProxy', 'yes'],
@@ -180,6 +187,13 @@ describe('the options of a site', () => {
     const problems = siteProblems({ [name]: value });
     expect(Object.keys(problems)).toEqual([name]);
     expect(Object.values(problems)[0]).toMatch(/^must be .+; got .+\./);
+  });
+
+  it('say which paths are taken, and take those that only begin like one', () => {
+    expect(siteProblems({ publicUrl: 'https://desk.example/api/vdi' }).publicUrl).toMatch(
+      /begin with \/api, \/assets, .*; got "https:\/\/desk\.example\/api\/vdi"\. Choose another path/,
+    );
+    expect(siteProblems({ publicUrl: 'https://desk.example/apiary/api' })).toEqual({});
   });
 
   it('say why every peer cannot be trusted', () => {
@@ -309,5 +323,36 @@ describe('what is told of strangers', () => {
     now = 60_000;
     expect(recent.isDue('a')).toBe(true);
     expect(recent.isDue('key 199')).toBe(true);
+  });
+
+  it('counts what was not let through for too many keys, and not what was told already', () => {
+    const recent = new RecentKeys(() => 0);
+    for (let n = 0; n < 103; n += 1) recent.isDue(`key ${n}`);
+    recent.isDue('key 0');
+    expect([recent.takeUnnamed(), recent.takeUnnamed()]).toEqual([3, 0]);
+  });
+
+  it('names an origin although invented hosts have used up their share, and says how many hosts are not named', () => {
+    let now = 0;
+    const events: ControlPlaneEvent[] = [];
+    const site = new Site(
+      { publicUrl: undefined, trust: undefined, hosts: [], allowedOrigins: new Set() },
+      (event) => events.push(event),
+      () => new RecentKeys(() => now),
+    );
+    const refuseHost = (host: string) => site.hostRefusal(requestFrom('10.0.0.1', { host }), '/');
+    for (let n = 0; n < 150; n += 1) refuseHost(`h${n}.example`);
+    expect(events).toHaveLength(100);
+    const request = requestFrom('10.0.0.1', { host: '10.0.0.1', origin: 'https://desk.example' });
+    site.noteOriginRefused(request, new Refusal('origin_not_allowed', 'No.'));
+    now = 60_000;
+    refuseHost('desk.example');
+    refuseHost('other.example');
+    expect(events.slice(100)).toMatchObject([
+      { type: 'origin_refused', origin: 'https://desk.example' },
+      { type: 'host_refused', host: 'desk.example', unnamed: 50 },
+      { type: 'host_refused', host: 'other.example' },
+    ]);
+    expect(events[102]).not.toHaveProperty('unnamed');
   });
 });

@@ -16,7 +16,9 @@ const AGENTS: ReadonlySet<string> = new Set(['/api/v1/agents/register', '/api/v1
 export function guard(site: Site, isExempt: (path: string) => boolean = isProbe): RequestHandler {
   return (request, response, next) => {
     const hsts = site.transportSecurity(request);
-    if (hsts !== undefined) response.set('Strict-Transport-Security', hsts);
+    // A host application may have set a stricter one.
+    if (hsts !== undefined && !response.hasHeader('Strict-Transport-Security'))
+      response.set('Strict-Transport-Security', hsts);
     const refusal = isExempt(request.path) ? undefined : site.hostRefusal(request, request.originalUrl);
     if (!refusal) next();
     else if (wantsPage(request)) sendPage(response, refusal);

@@ -13,6 +13,9 @@ interface AskingServer {
   shouldUpgradeCallback?: (request: IncomingMessage) => boolean;
 }
 
+/** Requests that were answered, for the case that several listeners of one server see them. */
+const SERVED = new WeakSet<IncomingMessage>();
+
 /**
  * Has a server answer requests by HTTP/1.1 whose upgrade nothing here knows, as RFC 9110 section 7.8 allows and clients
  * that offer `h2c` expect. Node takes every request with an Upgrade out of its parser once the server has a listener
@@ -24,14 +27,14 @@ export class OtherUpgrades {
   readonly #responses = new WeakMap<Duplex, ServerResponse>();
   readonly #undo: () => void;
 
-  /** @param isOurs whether no other listener could want such an upgrade */
-  constructor(server: Server, isOurs: () => boolean) {
+  /** @param isOurs whether to answer such a request here, and leave it to no other listener */
+  constructor(server: Server, isOurs: (request: IncomingMessage) => boolean) {
     this.#server = server;
     const asking = server as AskingServer;
     const before = asking.shouldUpgradeCallback;
     if (typeof before === 'function') {
       const callback = (request: IncomingMessage): boolean =>
-        before.call(server, request) && (asksForWebSocket(request) || !isOurs());
+        before.call(server, request) && (asksForWebSocket(request) || !isOurs(request));
       asking.shouldUpgradeCallback = callback;
       this.#undo = () => {
         if (asking.shouldUpgradeCallback === callback) asking.shouldUpgradeCallback = before;
@@ -46,6 +49,8 @@ export class OtherUpgrades {
 
   /** Answers a request that has reached the listener for upgrades: where Node is too old to be asked before. */
   serve(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (SERVED.has(request)) return;
+    SERVED.add(request);
     const response = this.#responses.get(socket);
     const isOver = !response || response.writableFinished || response.destroyed;
     if (isOver) putBack(this.#server, request, socket, head);

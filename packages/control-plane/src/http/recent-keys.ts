@@ -6,6 +6,7 @@ const WINDOW_MS = 60_000;
 export class RecentKeys {
   /** In the order in which they were let through. */
   readonly #since = new Map<string, number>();
+  #unnamed = 0;
   readonly #now: () => number;
 
   constructor(now: () => number = () => performance.now()) {
@@ -18,8 +19,19 @@ export class RecentKeys {
       if (now - since < WINDOW_MS) break;
       this.#since.delete(old);
     }
-    if (this.#since.has(key) || this.#since.size >= KEYS) return false;
+    if (this.#since.has(key)) return false;
+    if (this.#since.size >= KEYS) {
+      this.#unnamed += 1;
+      return false;
+    }
     this.#since.set(key, now);
     return true;
+  }
+
+  /** How many calls found too many keys since this was asked last. */
+  takeUnnamed(): number {
+    const count = this.#unnamed;
+    this.#unnamed = 0;
+    return count;
   }
 }

@@ -8,7 +8,7 @@ import { problemHandler } from './problem.js';
 import type { Services } from './services.js';
 import { sessionRoutes } from './session-routes.js';
 import { storageGate } from './storage-gate.js';
-import { webSocketPaths } from './web-socket-paths.js';
+import { sessionIdsOnly, webSocketPaths } from './web-socket-paths.js';
 
 /** Largest body of a request; past it: 413 `body_too_large`. */
 const BODY_LIMIT = '1mb';
@@ -42,7 +42,7 @@ export function apiRouter(services: Services): Router {
     protect,
     guard(site, (path) => isAgentPath(`/api${path}`)),
   );
-  router.all('/vnc/:sessionId', protect, guard(site));
+  router.all('/vnc/:sessionId', sessionIdsOnly, protect, guard(site));
   router.use(webSocketPaths(site));
   router.use('/api/v1', json({ limit: BODY_LIMIT }));
   router.use('/api/v1', storageGate(services.room));

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import proxyAddr from 'proxy-addr';
 import type { Trust } from './client-address.js';
+import { OWN_SEGMENTS } from './own-segments.js';
 
 /** How people and proxies reach a control plane. */
 export interface SiteOptions {
@@ -54,6 +55,8 @@ export function siteProblems(options: SiteOptions): Partial<Record<keyof SiteOpt
 const HOSTNAME = /^(?:\[[\da-f:.]+\]|[a-z\d](?:[a-z\d_.-]*[a-z\d])?)$/;
 const PATH = /^(?:\/[A-Za-z\d._~-]+)*$/;
 
+const OWN_PATHS = [...OWN_SEGMENTS].map((segment) => `/${segment}`).join(', ');
+
 export function parsePublicUrl(value: unknown): Parsed<PublicUrl | undefined> {
   if (value === undefined) return { value: undefined };
   const problem =
@@ -68,6 +71,13 @@ export function parsePublicUrl(value: unknown): Parsed<PublicUrl | undefined> {
   const { protocol, hostname, pathname, origin } = new URL(value);
   const path = pathname.replace(/\/+$/, '');
   if (!HOSTNAME.test(hostname) || !PATH.test(path)) return { problem };
+  // Routers take paths in any case. Such a request could be for the mount, or for what is below it.
+  if (OWN_SEGMENTS.has((path.split('/')[1] ?? '').toLowerCase()))
+    return {
+      problem:
+        `must be an address whose path does not begin with ${OWN_PATHS}, which StreamSpace serves below it; ` +
+        `got ${shown(value)}. Choose another path, for example /vdi.`,
+    };
   return { value: { origin, isHttps: protocol === 'https:', hostname, path } };
 }
 

@@ -27,17 +27,22 @@ export class Site {
   readonly #options: ResolvedSite;
   readonly #names: readonly string[];
   readonly #onEvent: (event: ControlPlaneEvent) => void;
-  readonly #recent: RecentKeys;
+  /** Of their own each, so that invented names of one kind do not silence another. */
+  readonly #recent: {
+    readonly hosts: RecentKeys;
+    readonly origins: RecentKeys;
+    readonly upgrades: RecentKeys;
+  };
   #hasWarned = false;
 
   constructor(
     options: ResolvedSite,
     onEvent: (event: ControlPlaneEvent) => void,
-    recent: RecentKeys = new RecentKeys(),
+    recent: () => RecentKeys = () => new RecentKeys(),
   ) {
     this.#options = options;
     this.#onEvent = onEvent;
-    this.#recent = recent;
+    this.#recent = { hosts: recent(), origins: recent(), upgrades: recent() };
     const { publicUrl, hosts, trust } = options;
     this.#names = publicUrl ? [publicUrl.hostname, ...hosts] : hosts;
     this.clientOf = clientReader(trust, (ignored) => this.#warnOnce(ignored));
@@ -69,8 +74,9 @@ export class Site {
     const refusal = hostRefusal(request, target, this.#names);
     if (refusal?.code === 'host_not_allowed') {
       const host = (request.headers.host ?? '').slice(0, SHOWN_CHARS);
-      if (this.#recent.isDue(`host ${host}`))
-        this.#onEvent({ type: 'host_refused', host, detail: refusal.message });
+      const { hosts } = this.#recent;
+      if (hosts.isDue(host))
+        this.#onEvent({ type: 'host_refused', host, detail: refusal.message, ...unnamedOf(hosts) });
     }
     return refusal;
   }
@@ -88,12 +94,20 @@ export class Site {
   /** Tells operators of a page that may not use a login. */
   noteOriginRefused(request: IncomingMessage, refusal: Refusal): void {
     const origin = (request.headers.origin ?? 'none').slice(0, SHOWN_CHARS);
-    if (this.#recent.isDue(`origin ${origin}`))
-      this.#onEvent({
-        type: 'origin_refused',
-        origin,
-        detail: `${refusal.message} ${refusal.remedy ?? ''}`.trim(),
-      });
+    const { origins } = this.#recent;
+    if (origins.isDue(origin))
+      this.#onEvent({ type: 'origin_refused', origin, detail: sentencesOf(refusal), ...unnamedOf(origins) });
+  }
+
+  /**
+   * Tells operators of a request to a path of WebSockets that is no upgrade.
+   *
+   * @param target the request's target; its query may hold a ticket and is not told
+   */
+  noteUpgradeMissing(endpoint: 'agent' | 'viewer', target: string, refusal: Refusal): void {
+    if (!this.#recent.upgrades.isDue(endpoint)) return;
+    const path = target.split('?', 1).join('').slice(0, SHOWN_CHARS);
+    this.#onEvent({ type: 'upgrade_missing', endpoint, path, detail: sentencesOf(refusal) });
   }
 
   #warnOnce({ header, peer }: IgnoredHeader): void {
@@ -106,4 +120,11 @@ export class Site {
       isTrustSet: this.#options.trust !== undefined,
     });
   }
+}
+
+const sentencesOf = ({ message, remedy = '' }: Refusal): string => `${message} ${remedy}`.trim();
+
+function unnamedOf(recent: RecentKeys): { unnamed?: number } {
+  const unnamed = recent.takeUnnamed();
+  return unnamed > 0 ? { unnamed } : {};
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { AgentHub } from '@streamspace/hub';
 import { Refusal } from '../domain/errors.js';
 import { asksForWebSocket, OtherUpgrades } from './other-upgrades.js';
+import { OWN_SEGMENTS } from './own-segments.js';
 import { toRefusal } from './problem.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import type { Services } from './services.js';
@@ -22,12 +23,24 @@ function decoded(part: string): string | undefined {
   }
 }
 
-/** What an upgrade is for; `undefined` when it is none of ours. */
-export function targetOf(target: string, mount: string): Target | undefined {
+function urlOf(target: string): URL | undefined {
   // A target that begins with two slashes is a path too, and not a host.
   const url = target.startsWith('/') ? `http://localhost${target}` : target;
-  if (!URL.canParse(url)) return undefined;
-  const { pathname, searchParams } = new URL(url);
+  return URL.canParse(url) ? new URL(url) : undefined;
+}
+
+/** Whether a request is for this mount. At the root others have paths too. */
+function isBelow(target: string, mount: string): boolean {
+  const pathname = urlOf(target)?.pathname ?? '';
+  if (mount === '') return OWN_SEGMENTS.has(pathname.split('/')[1] ?? '');
+  return pathname === mount || pathname.startsWith(`${mount}/`);
+}
+
+/** What an upgrade is for; `undefined` when it is none of ours. */
+export function targetOf(target: string, mount: string): Target | undefined {
+  const url = urlOf(target);
+  if (!url) return undefined;
+  const { pathname, searchParams } = url;
   if (!pathname.startsWith(`${mount}/`)) return undefined;
   const path = pathname.slice(mount.length);
   if (path === '/api/v1/agents/connect')
@@ -39,6 +52,9 @@ export function targetOf(target: string, mount: string): Target | undefined {
 
 /** `/vdi` from `/vdi/`, `''` from `/`. */
 const normalMount = (path: string): string => path.replace(/\/+$/, '');
+
+/** Listeners for upgrades of every control plane here: what is for none of them, the first may serve. */
+const LISTENERS = new WeakSet<object>();
 
 /** Hands WebSocket upgrades of HTTP servers to the hub and to the viewers' endpoint, until it is closed. */
 export class Upgrades {
@@ -59,10 +75,13 @@ export class Upgrades {
     const { path: publicPath } = this.#services.site;
     const mounts = [normalMount(path), ...(publicPath === undefined ? [] : [publicPath])];
     const isAlone = (): boolean => server.listenerCount('upgrade') === 1;
-    const others = new OtherUpgrades(server, isAlone);
+    const isServedHere = ({ url = '/' }: IncomingMessage): boolean =>
+      server.listeners('upgrade').every((one) => LISTENERS.has(one)) ||
+      mounts.some((mount) => isBelow(url, mount));
+    const others = new OtherUpgrades(server, isServedHere);
     const listener: Listener = (request, socket, head) => {
       if (!asksForWebSocket(request)) {
-        if (isAlone()) others.serve(request, socket, head);
+        if (isServedHere(request)) others.serve(request, socket, head);
         return;
       }
       const target = mounts.map((mount) => targetOf(request.url ?? '/', mount)).find((found) => found);
@@ -71,6 +90,7 @@ export class Upgrades {
       else if (isAlone())
         refuseUpgrade(socket, new Refusal('not_found', 'There is no WebSocket at this path.'));
     };
+    LISTENERS.add(listener);
     server.on('upgrade', listener);
     this.#attached.push({ server, listener, others });
   }

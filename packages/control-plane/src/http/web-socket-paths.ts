@@ -1,10 +1,16 @@
-import { Router, type Response } from 'express';
+import { Router, type Request, type RequestHandler, type Response } from 'express';
 import { Refusal } from '../domain/errors.js';
+import { isDnsLabel } from '../domain/session.js';
 import type { Site } from './site.js';
 
 /** Paths at which agents and viewers open WebSockets, below the mount. */
 const AGENTS = '/api/v1/agents/connect';
 const VIEWERS = ['/vnc/:sessionId', '/api/v1/vnc/:sessionId'];
+type Endpoint = 'agent' | 'viewer';
+
+/** Leaves `/vnc/vnc.html` and the like to the host application: no session has such an id. */
+export const sessionIdsOnly: RequestHandler<{ sessionId: string }> = (request, _response, next) =>
+  isDnsLabel(request.params.sessionId) ? next() : next('route');
 
 /**
  * Answers plain requests to the paths of WebSockets with 426: they are what is left of an upgrade when a proxy in front
@@ -12,14 +18,18 @@ const VIEWERS = ['/vnc/:sessionId', '/api/v1/vnc/:sessionId'];
  */
 export function webSocketPaths(site: Site): Router {
   const router = Router();
-  router.all(VIEWERS, (request, response) => {
+  const refuse = (endpoint: Endpoint, request: Request, response: Response): never => {
+    const refusal = upgradeRequired(response);
+    // WebSocket connections begin with GET. By POST a page asks why it could not open one.
+    if (request.method === 'GET') site.noteUpgradeMissing(endpoint, request.originalUrl, refusal);
+    throw refusal;
+  };
+  router.all(VIEWERS, sessionIdsOnly, (request, response) => {
     const refusal = site.originRefusal(request);
     if (refusal) throw refusal;
-    throw upgradeRequired(response);
+    refuse('viewer', request, response);
   });
-  router.all(AGENTS, (_request, response) => {
-    throw upgradeRequired(response);
-  });
+  router.all(AGENTS, (request, response) => refuse('agent', request, response));
   return router;
 }
 
