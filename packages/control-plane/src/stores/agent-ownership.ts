@@ -105,7 +105,7 @@ export function sqlAgentOwnership(options: SqlOwnershipOptions): SqlAgentOwnersh
         throw error;
       }
       if (epoch === undefined) return refusalOf(database, request);
-      releases.claimed(agentId);
+      releases.claimed(agentId, connectionId);
       heartbeats.claimed(agentId, epoch, connectionId);
       return { ok: true, epoch };
     },

@@ -51,6 +51,11 @@ export function isDatabaseError(error: unknown): error is DatabaseError {
   );
 }
 
+/** Whether the database was disposed or has stopped: every later call to it fails too. */
+export function hasDatabaseEnded(error: unknown): boolean {
+  return isDatabaseError(error) && (error.code === 'closed' || error.code === 'fatal');
+}
+
 function codeOf(sqlState: string): DatabaseErrorCode {
   if (sqlState.startsWith('22')) return 'invalid_value';
   if (sqlState.startsWith('23')) return 'constraint';

@@ -1,6 +1,6 @@
 import type { AgentEpoch, AgentReport } from '@streamspace/hub';
 import { capacityToJson } from './capacity.js';
-import { isDatabaseError } from './database-error.js';
+import { hasDatabaseEnded } from './database-error.js';
 import type { Database, Row } from './database.js';
 import type { Boot } from './replicas.js';
 import { retryConflicts } from './retry.js';
@@ -82,7 +82,7 @@ const RESTORE = `
 const RESIZE = `
   update agents a set capacity = a.capacity || r.capacity, updated_at = now()
     from json_to_recordset($1::json) as r(agent_id text, epoch bigint, capacity jsonb)
-   where a.agent_id = r.agent_id and a.epoch = r.epoch
+   where a.agent_id = r.agent_id and a.epoch = r.epoch and a.closed_epoch < r.epoch
      and a.capacity is distinct from a.capacity || r.capacity`;
 
 /** Which of these are not the agent's epoch any more, or are closed. */
@@ -201,8 +201,7 @@ export class Heartbeats {
       if (count < rows.length) ({ rows: replaced } = await this.#options.database.query(REPLACED, [json]));
       if (differing && differing.length > 0) await this.#restore(rows, new Set(differing));
     } catch (error) {
-      // A database that was disposed or has stopped does not come back.
-      if (!(isDatabaseError(error) && (error.code === 'closed' || error.code === 'fatal'))) this.#wait();
+      if (!hasDatabaseEnded(error)) this.#wait();
       throw error;
     }
     for (const { held, unwritten } of sent) {

@@ -1,4 +1,4 @@
-import { isDatabaseError } from './database-error.js';
+import { hasDatabaseEnded } from './database-error.js';
 import type { Database } from './database.js';
 import { retryConflicts } from './retry.js';
 import { toJsonText } from './storable.js';
@@ -13,12 +13,19 @@ const CHUNK = 2_000;
  * the agent is claimed.
  */
 const CONNECTIONS_PER_AGENT = 8;
+/**
+ * How long a claim of unknown outcome may take effect after its caller gave up, in ms: twice the time limit of a
+ * statement (30 s), which the server may start to count later than the client.
+ */
+const LATE_CLAIM_MS = 60_000;
 
 /** A connection that is gone. */
 interface Gone {
   readonly connectionId: string;
   /** `undefined` where it is not known whether its claim took effect. */
   readonly epoch: number | undefined;
+  /** Until when it is released again although it was released already, on the monotonic clock, in ms. */
+  readonly until: number;
 }
 
 const CLOSED = `status = 'offline', websocket_conn_id = null, pod_name = null, boot_id = null, boot_conn_id = null,
@@ -45,20 +52,28 @@ const RELEASE_MANY = `
 
 /**
  * Releases of connections, repeated until they are written. One entry per agent, with a bounded number of connections;
- * a newer claim of the agent makes its entry moot. Ends with `close`.
+ * a newer claim of the agent makes releases of older epochs moot. A claim of unknown outcome may take effect after its
+ * release was written, also after a newer claim: its release is repeated for `LATE_CLAIM_MS`. Ends with `close`.
  */
 export class Releases {
   readonly #waiting = new Map<string, readonly Gone[]>();
   readonly #database: Database;
   readonly #onError: ((error: unknown, where: string) => void) | undefined;
+  readonly #now: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pauseMs = FIRST_PAUSE_MS;
   #underWay: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(options: { database: Database; onError?: (error: unknown, where: string) => void }) {
+  /** @param options.now monotonic clock, in ms */
+  constructor(options: {
+    database: Database;
+    onError?: (error: unknown, where: string) => void;
+    now?: () => number;
+  }) {
     this.#database = options.database;
     this.#onError = options.onError;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Rejects when it could not be written now; it is repeated then. */
@@ -66,14 +81,14 @@ export class Releases {
     try {
       await retryConflicts(() => this.#database.query(RELEASE, [agentId, connectionId, epoch]));
     } catch (error) {
-      this.#repeat(agentId, { connectionId, epoch });
+      this.#repeat(agentId, { connectionId, epoch, until: 0 });
       throw error;
     }
   }
 
   /** The claim of this connection failed and may have taken effect: it is released later. */
   claimFailed(agentId: string, connectionId: string): void {
-    this.#repeat(agentId, { connectionId, epoch: undefined });
+    this.#repeat(agentId, { connectionId, epoch: undefined, until: this.#now() + LATE_CLAIM_MS });
   }
 
   #repeat(agentId: string, gone: Gone): void {
@@ -89,8 +104,15 @@ export class Releases {
   }
 
   /** The agent has a newer connection. */
-  claimed(agentId: string): void {
-    this.#waiting.delete(agentId);
+  claimed(agentId: string, connectionId: string): void {
+    const now = this.#now();
+    this.#keep(agentId, (gone) => gone.until > now && gone.connectionId !== connectionId);
+  }
+
+  #keep(agentId: string, isKept: (gone: Gone) => boolean): void {
+    const kept = (this.#waiting.get(agentId) ?? []).filter(isKept);
+    if (kept.length > 0) this.#waiting.set(agentId, kept);
+    else this.#waiting.delete(agentId);
   }
 
   /** Tries everything that waits. Never rejects. */
@@ -110,19 +132,20 @@ export class Releases {
     const waiting = [...this.#waiting];
     for (let at = 0; at < waiting.length; at += CHUNK)
       if (!(await this.#try(waiting.slice(at, at + CHUNK)))) return;
-    this.#pauseMs = FIRST_PAUSE_MS;
+    if (this.#waiting.size === 0) this.#pauseMs = FIRST_PAUSE_MS;
   }
 
   async #try(agents: readonly (readonly [string, readonly Gone[]])[]): Promise<boolean> {
+    const sentAt = this.#now();
     try {
       await this.#write(agents);
     } catch (error) {
-      if (isDatabaseError(error) && error.code === 'closed') this.#giveUp();
+      if (hasDatabaseEnded(error)) this.#giveUp();
       else this.#onError?.(error, 'releasing agents whose connection has ended');
       return false;
     }
     for (const [agentId, written] of agents)
-      if (this.#waiting.get(agentId) === written) this.#waiting.delete(agentId);
+      this.#keep(agentId, (gone) => gone.until > sentAt || !written.includes(gone));
     return true;
   }
 
@@ -137,7 +160,7 @@ export class Releases {
     await retryConflicts(() => this.#database.query(RELEASE_MANY, [toJsonText(rows)]));
   }
 
-  /** Also for a database that was disposed: it does not come back. */
+  /** Also for a database that was disposed or has stopped: it does not come back. */
   #giveUp(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
