@@ -78,7 +78,7 @@ interface JudgedRow extends Row {
   error_message: string | null;
   /** Placed on the agent that was judged. */
   here: boolean;
-  /** The agent's connection is still the one that was judged. */
+  /** The agent's connection is still the one that was judged, and its epoch is not closed. */
   current: boolean;
   /** The generation is still the one that was judged, and no command is on its way to that agent. */
   holds: boolean;
@@ -167,7 +167,8 @@ async function lockJudged(
   const ids = new Set(locked.rows.map(({ id }) => id));
   const { rows } = await tx.query<JudgedRow>(
     `select s.id, s.template, s.manifest, u.username, s.desired_state, s.state, s.generation, s.error_code,
-            s.error_message, s.agent_id is not distinct from a.id as here, a.epoch = g.epoch as current,
+            s.error_message, s.agent_id is not distinct from a.id as here,
+            a.epoch = g.epoch and a.closed_epoch < g.epoch as current,
             s.generation = g.generation and not exists (
               select 1 from agent_commands c
                where c.session_id = s.id and c.agent_id = a.id and c.status in ${OPEN}) as holds

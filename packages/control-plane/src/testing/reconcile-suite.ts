@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { TestRunner } from '@streamspace/hub/testing';
-import type { Judged } from '../domain/ports.js';
+import type { Judged, SessionChange } from '../domain/ports.js';
 import { extendDeadlines } from '../stores/command-queue.js';
+import { rowOf } from './agent-rows.js';
 import type { Fixtures } from './fixtures.js';
 
 /** Changes that the reconciler makes: each only while what was judged still holds. */
@@ -76,6 +77,16 @@ export function reconcileSuite({ describe, it }: TestRunner, fixtures: () => Pro
         ),
         'unchanged',
       );
+      assert.deepEqual(await claim(), []);
+    });
+
+    it('changes nothing on the word of a connection that was released', async () => {
+      const { on, id, agent, judged, claim } = await setUp();
+      const connectionId = (await rowOf(on.database, agent.agentId)).websocket_conn_id!;
+      await on.ownership.release(agent.agentId, connectionId, judged.epoch);
+      const restart: SessionChange = { action: 'restart', newGeneration: 2 };
+      assert.equal(await on.sessions.reconcile(judged, restart), 'stale');
+      assert.equal((await on.sessions.find(id))?.state, 'running');
       assert.deepEqual(await claim(), []);
     });
 

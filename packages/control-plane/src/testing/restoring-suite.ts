@@ -91,6 +91,24 @@ export function restoringSuite({ describe, it }: TestRunner, fixtures: () => Pro
       assert.deepEqual(told, [agent.agentId]);
     });
 
+    it('changes no capacity on the word of a connection that was released', async () => {
+      const { database } = await fixtures();
+      const replica = openReplica(database);
+      const agent = await connectAgent(replica);
+      const capacity = async (): Promise<unknown> =>
+        (await database.query('select capacity from agents where agent_id = $1', [agent.agentId])).rows[0];
+      const before = await capacity();
+      const report = { status: 'online', activeSessions: 0, capacity: { maxSessions: 7 } } as const;
+      await openReplica(database, replica.podName, replica.bootId).ownership.release(
+        agent.agentId,
+        agent.connectionId,
+        agent.epoch,
+      );
+      await replica.ownership.heard(agent.agentId, agent.epoch, report);
+      await replica.ownership.flush?.();
+      assert.deepEqual(await capacity(), before);
+    });
+
     it('brings back no connection that was forgotten first and released then', async () => {
       const { database } = await fixtures();
       const replica = openReplica(database);
