@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
 import { pgliteDatabase } from '../src/pglite/index.js';
-import { NameWatch } from '../src/replica.js';
+import { NameWatch, Replica } from '../src/replica.js';
 import { DatabaseError } from '../src/stores/database-error.js';
-import { replicaTiming } from '../src/stores/replicas.js';
+import { replicaTiming, type Look, type ReplicaStore } from '../src/stores/replicas.js';
 import { fakeAgent } from './support/fake-agent.js';
 import { eventually, setUpAdmin, startServer, type TestServer } from './support/server.js';
 
@@ -24,7 +24,14 @@ describe('what a start makes of the replica that has its name', () => {
       const holders =
         last === undefined
           ? []
-          : [{ bootId: 'boot', startedAt: new Date(0), silentMs: (now - last) * 1_000 }];
+          : [
+              {
+                bootId: 'boot',
+                startedAt: new Date(0),
+                lastBeatUs: last * 1_000_000,
+                silentMs: (now - last) * 1_000,
+              },
+            ];
       const verdict = watch.judge({ now: now * 1_000, holders });
       if (verdict !== 'wait') return `${verdict} after ${now} s`;
     }
@@ -57,6 +64,55 @@ describe('what a start makes of the replica that has its name', () => {
     const back = 24;
     const looks = [0, 1, ...seconds(11).map((passed) => back + passed)];
     expect(verdicts((now) => (now < back + 3 ? -1 : back + 3), looks)).toBe(`held after ${back + 9} s`);
+  });
+
+  it('is free where that one was killed before the clock of the database was set back', () => {
+    expect(verdicts(() => 3_600)).toBe('free after 9 s');
+  });
+
+  it('is free where the clock is set back during the watch, and held where that one beats by the new time', () => {
+    const looks = [0, 1, ...seconds(30).map((passed) => passed - 100)];
+    expect(verdicts(() => -1, looks)).toBe('free after -92 s');
+    expect(verdicts((now) => (now >= 0 ? -1 : now - (now % 3)), looks)).toBe('held after -92 s');
+  });
+
+  it('is watched for a bounded time where each look takes longer than a beat', () => {
+    const looks = seconds(200).map((look) => look * 3.1);
+    for (const beats of [() => 0, (now: number) => now])
+      expect(verdicts(beats, looks)).toBe(`slow after ${9 * 3.1} s`);
+    // One long gap says nothing of the load.
+    const woken = [0, 1, ...seconds(30).map((passed) => 3_600 + passed)];
+    expect(verdicts(() => 0, woken)).toBe('free after 3604 s');
+  });
+
+  it('refuses the start where the database answers too slowly to judge', async () => {
+    // Its clock runs on by four beats between any two looks.
+    const shortTiming = replicaTiming(1_500);
+    let now = 0;
+    const looks: number[] = [];
+    const store = {
+      take: (judge: (look: Look) => boolean) => {
+        looks.push((now += 4 * shortTiming.beatMs));
+        const holder = { bootId: 'boot', startedAt: new Date(0), lastBeatUs: now * 1_000, silentMs: 0 };
+        judge({ now, holders: [holder] });
+        return Promise.resolve(undefined);
+      },
+    } as unknown as ReplicaStore;
+    const start = Replica.start({
+      store,
+      podName: 'pod-a',
+      timing: shortTiming,
+      sole: false,
+      onEvent: () => undefined,
+      onError: () => undefined,
+    });
+    await expect(start).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringMatching(
+        /^database must answer within 500 ms .* replica boot, .* "pod-a"/,
+      ) as string,
+    });
+    expect(looks).toHaveLength(4);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Database, Queryable, Row } from './database.js';
 import { retryConflicts } from './retry.js';
+import { toJsonText } from './storable.js';
 
 /** One start of a control plane. */
 export interface Boot {
@@ -34,6 +35,9 @@ const GAP_BEATS = 1.5;
 export interface Holder {
   readonly bootId: string;
   readonly startedAt: Date;
+  /** Its last beat as the row has it, in µs of the database's clock when it was written. Only equality counts. */
+  readonly lastBeatUs: number;
+  /** Wrong while the database's clock is set to another time. */
   readonly silentMs: number;
 }
 
@@ -58,7 +62,7 @@ export interface ReplicaStore {
    * rows deleted, and this boot has the name. Two starts at once: the second one sees the first one's row.
    *
    * @param judge whether the holders are gone
-   * @returns what was forgotten; `undefined` where `judge` said no
+   * @returns what was forgotten; `undefined` where `judge` said no, or where a holder has beaten since the look
    */
   take(judge: (look: Look) => boolean): Promise<Forgotten[] | undefined>;
   /** As `take`, without a question: no other process can have this database open. All other boots are gone. */
@@ -92,6 +96,8 @@ const HAS_BOOT = 'a.boot_id is not null and a.boot_conn_id is not distinct from 
 const FORGET = `status = 'offline', websocket_conn_id = null, pod_name = null, boot_id = null, boot_conn_id = null,
                 updated_at = now()`;
 const MS = `interval '1 millisecond'`;
+/** Exact: a number of JavaScript holds these µs until the year 2255. */
+const LAST_BEAT_US = '(extract(epoch from r.last_beat) * 1000000)::bigint';
 
 interface ForgottenRow extends Row {
   pod_name: string | null;
@@ -141,6 +147,12 @@ const REAP_UNKNOWN = forgetting(`
      order by a.id for no key update of a skip locked
   )`);
 
+/** Locks the rows of `$1` whose last beat is still the one of the look: a holder may wake after it. */
+const LOCK_UNCHANGED = `
+  select r.boot_id from json_to_recordset($1::json) as h(boot_id uuid, last_beat_us bigint)
+    join replicas r on r.boot_id = h.boot_id and ${LAST_BEAT_US} = h.last_beat_us
+   order by r.boot_id for update of r`;
+
 const TAKE_FROM = forgetting(`
   with gone as (delete from replicas where boot_id = any($1::uuid[]) returning boot_id), ${DUE_OF_GONE}`);
 
@@ -180,6 +192,7 @@ export function sqlReplicaStore(options: SqlReplicaStoreOptions): ReplicaStore {
           await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`replica ${podName}`]);
           const look = await lookAround(tx, { bootId, podName });
           if (!judge(look)) return undefined;
+          if (!(await lockUnchanged(tx, look.holders))) return undefined;
           const gone = look.holders.map((holder) => holder.bootId);
           const forgotten = await forget(tx, TAKE_FROM, [gone]);
           await beat(tx);
@@ -204,19 +217,29 @@ export function sqlReplicaStore(options: SqlReplicaStoreOptions): ReplicaStore {
   };
 }
 
+/** @returns false where a holder has beaten or has ended since it was looked at */
+async function lockUnchanged(tx: Queryable, holders: readonly Holder[]): Promise<boolean> {
+  if (holders.length === 0) return true;
+  const seen = holders.map(({ bootId, lastBeatUs }) => ({ boot_id: bootId, last_beat_us: lastBeatUs }));
+  const { rows } = await tx.query(LOCK_UNCHANGED, [toJsonText(seen)]);
+  return rows.length === holders.length;
+}
+
 async function lookAround(tx: Queryable, { bootId, podName }: Boot): Promise<Look> {
   const { rows } = await tx.query<
-    Row & { now: number; boot_id: string | null; started_at: Date; silent: number }
+    Row & { now: number; boot_id: string | null; started_at: Date; last_beat_us: number; silent: number }
   >(
-    `select extract(epoch from t.now)::float8 * 1000 as now, r.boot_id, r.started_at,
+    `select extract(epoch from t.now)::float8 * 1000 as now, r.boot_id, r.started_at, ${LAST_BEAT_US} as last_beat_us,
             extract(epoch from t.now - r.last_beat)::float8 * 1000 as silent
        from (select clock_timestamp() as now) t
        left join replicas r on r.pod_name = $1 and r.boot_id <> $2
       order by r.last_beat desc`,
     [podName, bootId],
   );
-  const holders = rows.flatMap(({ boot_id, started_at, silent }) =>
-    boot_id === null ? [] : [{ bootId: boot_id, startedAt: started_at, silentMs: silent }],
+  const holders = rows.flatMap(({ boot_id, started_at, last_beat_us, silent }) =>
+    boot_id === null
+      ? []
+      : [{ bootId: boot_id, startedAt: started_at, lastBeatUs: last_beat_us, silentMs: silent }],
   );
   return { now: rows[0]!.now, holders };
 }

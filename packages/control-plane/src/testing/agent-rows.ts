@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hashToken } from '../auth/secrets.js';
-import type { Database } from '../stores/database.js';
+import type { Database, Queryable } from '../stores/database.js';
 import { createStores, type Stores } from '../stores/stores.js';
 
 /** What an agent's row says of its connection. */
@@ -91,7 +91,7 @@ export async function claimAsBefore(database: Database, agentId: string, podName
 }
 
 /** Moves times into the past, as if they had passed. */
-export async function passed(database: Database, seconds: number, ...bootIds: string[]): Promise<void> {
+export async function passed(database: Queryable, seconds: number, ...bootIds: string[]): Promise<void> {
   await database.query(
     `update replicas set last_beat = last_beat - $1::float8 * interval '1 second',
             beating_since = beating_since - $1::float8 * interval '1 second'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestRunner } from '@streamspace/hub/testing';
+import type { Database } from '../stores/database.js';
 import type { Forgotten, Look } from '../stores/replicas.js';
 import { claimAsBefore, connectAgent, makeJudge, openReplica, passed, rowOf } from './agent-rows.js';
 import type { Fixtures } from './fixtures.js';
@@ -62,6 +63,60 @@ export function replicasSuite({ describe, it }: TestRunner, fixtures: () => Prom
         const row = await rowOf(database, agentId);
         assert.deepEqual([row.status, row.boot_id], ['online', other.bootId]);
       }
+    });
+
+    it('takes no name from a replica that beats after it was looked at, and none of its agents', async () => {
+      const { database } = await fixtures();
+      const first = openReplica(database);
+      await first.replicas.take(yes);
+      const agent = await connectAgent(first);
+      let hasLooked = false;
+      const waking: Database = {
+        query: (sql, params) => database.query(sql, params),
+        script: (sql, options) => database.script(sql, options),
+        transaction: (work) =>
+          database.transaction((tx) =>
+            work({
+              async query(sql, params) {
+                if (hasLooked) await passed(tx, -1, first.bootId);
+                hasLooked = false;
+                return tx.query(sql, params);
+              },
+              script: (sql, options) => tx.script(sql, options),
+            }),
+          ),
+        /** It stays its owner's. */
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+      const second = openReplica(waking, first.podName);
+      const isGone = (): boolean => (hasLooked = true);
+      assert.equal(await second.replicas.take(isGone), undefined);
+      const row = await rowOf(database, agent.agentId);
+      assert.deepEqual([row.status, row.boot_id], ['online', first.bootId]);
+      const { rows } = await database.query('select boot_id from replicas where pod_name = $1', [
+        first.podName,
+      ]);
+      assert.deepEqual(rows, [{ boot_id: first.bootId }]);
+    });
+
+    it('says when a holder beat last, alike until it beats again', async () => {
+      const { database } = await fixtures();
+      const first = openReplica(database);
+      await first.replicas.take(yes);
+      const second = openReplica(database, first.podName);
+      const look = async (): Promise<number | undefined> => {
+        let seen: number | undefined;
+        await second.replicas.take(({ holders }) => {
+          seen = holders[0]?.lastBeatUs;
+          return false;
+        });
+        return seen;
+      };
+      const before = await look();
+      assert.equal(typeof before, 'number');
+      assert.equal(await look(), before);
+      await first.replicas.beat();
+      assert.notEqual(await look(), before);
     });
 
     it('gives a name to one of two replicas that start at once', async () => {
