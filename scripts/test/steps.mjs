@@ -22,10 +22,10 @@ export const steps = [
   },
   { name: 'lint', budgetS: 120, run: command(bin('eslint/bin/eslint.js'), '--max-warnings', '0', '.') },
   { name: 'types', budgetS: 90, run: checkTypes },
-  // One minute for the unit tests proper, three for the contract suites that the packages' tests call.
+  // One minute for the unit tests proper, five for contract suites and for processes that are frozen or lose their disk.
   {
     name: 'unit',
-    budgetS: 240,
+    budgetS: 360,
     needs: ['postgresql', 'pgbouncer'],
     run: (context) => runProjects(unitProjects(), context),
   },
