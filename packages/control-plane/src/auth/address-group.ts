@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 const IPV6_GROUPS = 8;
 /** A network of one customer (RFC 6177): its devices choose the other 64 bits as they like. */
@@ -18,6 +18,13 @@ export function addressGroup(address: string): string {
     return [groups[6]! >> 8, groups[6]! & 0xff, groups[7]! >> 8, groups[7]! & 0xff].join('.');
   const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
   return `${network.join(':')}::/64`;
+}
+
+/** The network around a group: 48 bits of IPv6 (the most that a customer gets, RFC 6177), 24 bits of IPv4. */
+export function widerGroup(group: string): string {
+  const ipv6 = /^([0-9a-f]+:[0-9a-f]+:[0-9a-f]+):[0-9a-f]+::\/64$/.exec(group);
+  if (ipv6) return `${ipv6[1]}::/48`;
+  return isIPv4(group) ? `${group.slice(0, group.lastIndexOf('.'))}.0/24` : group;
 }
 
 /** The eight groups of 16 bits. A URL writes them without an IPv4 part, and the longest run of zeros as `::`. */

@@ -3,6 +3,14 @@ export interface FairLineLimits {
   readonly total: number;
   /** Most items of one key that wait. */
   readonly perKey: number;
+  /**
+   * What many keys of one caller have in common, such as a wider network.
+   *
+   * @default the key
+   */
+  readonly crowdOf?: (key: string) => string;
+  /** @default Math.random */
+  readonly random?: () => number;
 }
 
 /**
@@ -27,7 +35,8 @@ export class FairLine<T> {
    * Adds an item.
    *
    * @returns the item that has to go for it where the line is full: the newest of the key that has the most, which is
-   *   the added one where its own key would have as many
+   *   the added one where its own key would have as many. Where each key has one, it is the newest key of the largest
+   *   crowd, or a random one where each crowd has one
    */
   push(key: string, item: T): T | undefined {
     const own = this.#waiting.get(key);
@@ -36,8 +45,10 @@ export class FairLine<T> {
     let dropped: T | undefined;
     if (this.#size >= this.#limits.total) {
       const longest = this.#longest();
-      if (longest.length <= count + 1) return item;
-      dropped = longest.pop();
+      const from = longest.items.length > count + 1 ? longest : count === 0 && this.#crowded(key);
+      if (!from) return item;
+      dropped = from.items.pop();
+      if (from.items.length === 0) this.#waiting.delete(from.key);
       this.#size -= 1;
     }
     if (own) own.push(item);
@@ -58,10 +69,31 @@ export class FairLine<T> {
     return item;
   }
 
-  /** A line that gives an item away keeps at least one: it had more than the newcomer's. */
-  #longest(): T[] {
-    let longest: T[] = [];
-    for (const items of this.#waiting.values()) if (items.length > longest.length) longest = items;
+  #longest(): Entry<T> {
+    let longest: Entry<T> = { key: '', items: [] };
+    for (const [key, items] of this.#waiting)
+      if (items.length > longest.items.length) longest = { key, items };
     return longest;
   }
+
+  /** Where each key has one item: the key that goes for a new one, if any. */
+  #crowded(newcomer: string): Entry<T> | undefined {
+    const { crowdOf = (key: string) => key, random = Math.random } = this.#limits;
+    const crowds = new Map<string, string[]>();
+    for (const key of this.#waiting.keys())
+      crowds.set(crowdOf(key), [...(crowds.get(crowdOf(key)) ?? []), key]);
+    const own = crowds.get(crowdOf(newcomer))?.length ?? 0;
+    const [first = [], ...rest] = crowds.values();
+    const largest = rest.reduce((most, keys) => (keys.length > most.length ? keys : most), first);
+    const keys = [...this.#waiting.keys()];
+    let key: string | undefined;
+    if (largest.length > own + 1) key = largest.at(-1);
+    else if (own === 0) key = keys[Math.floor(random() * keys.length)];
+    return key === undefined ? undefined : { key, items: this.#waiting.get(key)! };
+  }
+}
+
+interface Entry<T> {
+  readonly key: string;
+  readonly items: T[];
 }

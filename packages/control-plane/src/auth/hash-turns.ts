@@ -1,4 +1,5 @@
 import { Refusal } from '../domain/errors.js';
+import { widerGroup } from './address-group.js';
 import { FairLine } from './fair-line.js';
 
 /** Whom a hash is computed for. */
@@ -14,6 +15,7 @@ export const RUNNING = 2;
 /** Callers that may wait in each of the two lines, and of them those of one group of addresses. */
 export const WAITING = 256;
 export const WAITING_PER_GROUP = 32;
+const LIMITS = { total: WAITING, perKey: WAITING_PER_GROUP, crowdOf: widerGroup };
 
 interface Waiting {
   start(): void;
@@ -25,11 +27,11 @@ interface Waiting {
  *
  * There are two lines, for known callers and for strangers, and in each of them groups of addresses take turns. While
  * both lines have callers they take turns too, so that neither starves. Where a line is full, the group with the most
- * callers in it loses its newest one, which is refused as `busy`.
+ * callers in it loses its newest one, which is refused as `busy`; where each has one, the widest network does.
  */
 export class HashTurns {
-  readonly #known = new FairLine<Waiting>({ total: WAITING, perKey: WAITING_PER_GROUP });
-  readonly #strangers = new FairLine<Waiting>({ total: WAITING, perKey: WAITING_PER_GROUP });
+  readonly #known = new FairLine<Waiting>(LIMITS);
+  readonly #strangers = new FairLine<Waiting>(LIMITS);
   #lastWasKnown = false;
   #running = 0;
 

@@ -51,6 +51,10 @@ export class LeakyBuckets {
     this.#set(key, this.level(key) - 1);
   }
 
+  delete(key: string): void {
+    this.#levels.delete(key);
+  }
+
   #set(key: string, level: number): void {
     if (level > 0) this.#levels.set(key, { level, at: this.#options.now() });
     else this.#levels.delete(key);

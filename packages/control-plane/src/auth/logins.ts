@@ -111,10 +111,15 @@ export class Logins {
    * it does not matter whose answer arrives last.
    *
    * @param refreshTokens all cookies of that name: another server may have set one with a longer path
+   * @param address where it comes from: the user is known there afterwards, also after a restart of this process
    * @throws Refusal `not_logged_in`
    */
-  async refresh(refreshTokens: readonly string[], loginSecret: string | undefined): Promise<LoggedIn> {
-    const { refreshKey, logins } = this.#options;
+  async refresh(
+    refreshTokens: readonly string[],
+    loginSecret: string | undefined,
+    address: string,
+  ): Promise<LoggedIn> {
+    const { refreshKey, logins, throttle } = this.#options;
     const given = refreshTokens.flatMap((text) => parse(text) ?? []);
     if (!given[0]) throw notLoggedIn('There is no login in this browser.');
     const proof = parse(loginSecret);
@@ -133,6 +138,7 @@ export class Logins {
     if (result.outcome === 'secret_wrong') this.#secretWrong(id, result.user);
     if (result.outcome === 'refused' || result.outcome === 'secret_wrong')
       throw notLoggedIn('This login has ended, or the request lacks its secret.');
+    throttle.remember({ group: addressGroup(address), user: result.user.id, exists: true });
     return this.#loggedIn(result.user, id, {
       refreshToken: `${id}.${tokens[result.taken]!.next}`,
       refreshExpiresAt: result.expiresAt,

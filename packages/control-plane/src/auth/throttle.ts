@@ -1,17 +1,24 @@
+import { widerGroup } from './address-group.js';
 import { ExpiringMap } from './expiring-map.js';
 import { LeakyBuckets } from './leaky-buckets.js';
+import { HOLD_MS, RateLines } from './rate-lines.js';
+import { hashToken, randomToken } from './secrets.js';
 
 /** Failures of one user from one group of addresses that are tolerated within the window. */
 export const FAILURES = 10;
 export const WINDOW_MS = 5 * 60_000;
 /** Failures of one group of addresses over all names: this many at once, then one in so many ms. */
 export const PER_ADDRESS = { capacity: 50, leakMs: 6_000 };
-/** A group of addresses is calm with fewer failures than this, over all names, since it was quiet for so long. */
+/** Turns at one group of addresses that all unknown names share. A name that is invented gets no turn of its own. */
+export const UNKNOWN_SHARES = 16;
+/** A group of addresses is calm for a user with fewer failures than this; one is forgotten in each of these, in ms. */
 export const CALM_BELOW = 3;
-export const QUIET_MS = 60 * 60_000;
-/** Failures of one user from all calm groups of addresses, and from all others. */
+export const CALM_LEAK_MS = 20 * 60_000;
+/** Failures of one user from all groups of addresses that are calm for him, and from all others. */
 export const PER_USER_CALM = { capacity: 20, leakMs: 3_000 };
 export const PER_USER = { capacity: 20, leakMs: 30_000 };
+/** Longest wait that a caller is told, in ms: it comes again while its place is kept. */
+export const LONGEST_TOLD_MS = HOLD_MS / 2;
 /** Entries of each kind that are remembered; past it the longest untouched is forgotten. */
 export const REMEMBERED = 10_000;
 /** How long a user is known at a group of addresses after a login from there. */
@@ -40,13 +47,21 @@ interface Failures {
 /** What is counted of users. Unknown names have their own, so that inventing names makes no user's count forgotten. */
 class UserCounts {
   readonly pairs: ExpiringMap<Failures>;
-  readonly calm: LeakyBuckets;
-  readonly others: LeakyBuckets;
+  /** By pair: decides which of the two rates holds. */
+  readonly recent: LeakyBuckets;
+  readonly calm: RateLines;
+  readonly others: RateLines;
 
   constructor(now: () => number) {
+    const shared = { limit: REMEMBERED, now };
     this.pairs = new ExpiringMap({ limit: REMEMBERED, lifetimeMs: WINDOW_MS, now });
-    this.calm = new LeakyBuckets({ ...PER_USER_CALM, limit: REMEMBERED, now });
-    this.others = new LeakyBuckets({ ...PER_USER, limit: REMEMBERED, now });
+    this.recent = new LeakyBuckets({ capacity: CALM_BELOW, leakMs: CALM_LEAK_MS, ...shared });
+    this.calm = new RateLines({ ...PER_USER_CALM, ...shared, crowdOf: widerGroup });
+    this.others = new RateLines({ ...PER_USER, ...shared, crowdOf: widerGroup });
+  }
+
+  get size(): number {
+    return this.pairs.size + this.recent.size + this.calm.size + this.others.size;
   }
 }
 
@@ -54,18 +69,19 @@ class UserCounts {
  * Counts failed logins, in this process, and slows guessing down:
  *
  * - one user from one group of addresses: `FAILURES` in `WINDOW_MS`, then none until the window is over;
- * - one group of addresses over all names: a burst, then one at a time;
- * - one user over all groups of addresses: a burst, then one at a time. Calm groups of addresses have a rate of their
- *   own, so that those that guess cannot use it up.
+ * - one group of addresses over all names: a burst, then one at a time, users in turn;
+ * - one user over all groups of addresses: a burst, then one at a time, groups of addresses in turn. Groups with few
+ *   recent failures of this user have a rate of their own.
  *
- * No user is locked out: at a group of addresses from which he has logged in, only the first of the three holds for him,
- * and elsewhere an attempt from a calm one waits for `PER_USER_CALM.leakMs` at a time.
+ * At a group of addresses where the user is known, only the first of the three holds, and what fails there takes no turn
+ * from others. Elsewhere an attempt waits for one turn of each other caller at most, however often those ask, provided
+ * that it is repeated within `HOLD_MS`.
  */
 export class LoginThrottle {
   readonly #now: () => number;
-  readonly #addresses: LeakyBuckets;
-  /** Failures by group of addresses, for as long as it is not quiet. */
-  readonly #restless: ExpiringMap<number>;
+  /** Callers cannot compute which unknown names share a turn: that would tell them which names are known. */
+  readonly #salt = randomToken();
+  readonly #addresses: RateLines;
   readonly #users: UserCounts;
   readonly #unknown: UserCounts;
   /** Pairs of user and group of addresses with a login. */
@@ -73,8 +89,7 @@ export class LoginThrottle {
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#addresses = new LeakyBuckets({ ...PER_ADDRESS, limit: REMEMBERED, now });
-    this.#restless = new ExpiringMap({ limit: REMEMBERED, lifetimeMs: QUIET_MS, now });
+    this.#addresses = new RateLines({ ...PER_ADDRESS, limit: REMEMBERED, now, crowdOf: (user) => user });
     this.#users = new UserCounts(now);
     this.#unknown = new UserCounts(now);
     this.#known = new ExpiringMap({ limit: REMEMBERED, lifetimeMs: KNOWN_MS, now });
@@ -82,25 +97,25 @@ export class LoginThrottle {
 
   /** Entries that are held, of all kinds. */
   get size(): number {
-    const counts = [this.#users, this.#unknown].flatMap(({ pairs, calm, others }) => [pairs, calm, others]);
-    return [this.#addresses, this.#restless, this.#known, ...counts].reduce((sum, { size }) => sum + size, 0);
+    return this.#addresses.size + this.#users.size + this.#unknown.size + this.#known.size;
   }
 
-  /** Whether this user has logged in from there. */
+  /** Whether this user has logged in from there, or used a login there. */
   isKnown(attempt: Attempt): boolean {
     return this.#known.get(pairOf(attempt)) === true;
   }
 
-  /** How long to wait before the attempt; `undefined` when it may be made now. */
+  /** Asks for a turn. How long to wait before the attempt; `undefined` when it may be made now. */
   wait(attempt: Attempt): Wait | undefined {
     const failures = this.#failures(attempt);
     if (failures && failures.count >= FAILURES)
       return waitFor(failures.since + WINDOW_MS - this.#now(), 'user_from_address');
     if (this.isKnown(attempt)) return undefined;
-    return (
-      waitFor(this.#addresses.waitMs(attempt.group), 'address') ??
-      waitFor(this.#userBuckets(attempt).waitMs(attempt.user), 'user')
-    );
+    const { group, user } = attempt;
+    // Never more than one turn: the place in the line would tell which names are unknown.
+    const atAddress = Math.min(this.#addresses.ask(group, this.#shareOf(attempt)), PER_ADDRESS.leakMs);
+    if (atAddress > 0) return waitFor(atAddress, 'address');
+    return waitFor(Math.min(this.#rate(attempt).ask(user, group), LONGEST_TOLD_MS), 'user');
   }
 
   /**
@@ -109,28 +124,37 @@ export class LoginThrottle {
    * @returns takes it back: an attempt that came to no answer is no failure
    */
   attempted(attempt: Attempt): { withdraw: () => void } {
-    const buckets = this.#userBuckets(attempt);
+    const { group, user } = attempt;
+    const { pairs, recent } = this.#counts(attempt);
+    const pair = pairOf(attempt);
+    const rate = this.isKnown(attempt) ? undefined : this.#rate(attempt);
     const { count, since } = this.#failures(attempt) ?? { count: 0, since: this.#now() };
-    this.#counts(attempt).pairs.set(pairOf(attempt), { count: count + 1, since });
-    this.#addresses.add(attempt.group);
-    this.#addRestless(attempt.group, 1);
-    buckets.add(attempt.user);
+    pairs.set(pair, { count: count + 1, since });
+    recent.add(pair);
+    if (rate) this.#addresses.use(group, this.#shareOf(attempt));
+    rate?.use(user, group);
     return {
       withdraw: () => {
         const now = this.#failures(attempt);
-        if (now && now.count > 1)
-          this.#counts(attempt).pairs.set(pairOf(attempt), { ...now, count: now.count - 1 });
-        else this.#counts(attempt).pairs.delete(pairOf(attempt));
-        this.#addresses.takeBack(attempt.group);
-        this.#addRestless(attempt.group, -1);
-        buckets.takeBack(attempt.user);
+        if (now && now.count > 1) pairs.set(pair, { ...now, count: now.count - 1 });
+        else pairs.delete(pair);
+        recent.takeBack(pair);
+        if (rate) this.#addresses.takeBack(group);
+        rate?.takeBack(user);
       },
     };
   }
 
   /** What this user failed at from there is forgotten; the attempt itself is to be withdrawn. */
   succeeded(attempt: Attempt): void {
-    this.#counts(attempt).pairs.delete(pairOf(attempt));
+    const { pairs, recent } = this.#counts(attempt);
+    pairs.delete(pairOf(attempt));
+    recent.delete(pairOf(attempt));
+    this.remember(attempt);
+  }
+
+  /** The user is known there: what he sent proves a login. */
+  remember(attempt: Attempt): void {
     this.#known.set(pairOf(attempt), true);
   }
 
@@ -138,15 +162,14 @@ export class LoginThrottle {
     return exists ? this.#users : this.#unknown;
   }
 
-  #userBuckets(attempt: Attempt): LeakyBuckets {
-    const isCalm = (this.#restless.get(attempt.group) ?? 0) < CALM_BELOW;
-    return isCalm ? this.#counts(attempt).calm : this.#counts(attempt).others;
+  /** Whose turn it is at a group of addresses. */
+  #shareOf({ user, exists }: Attempt): string {
+    return exists ? user : `unknown ${hashToken(`${this.#salt} ${user}`)[0]! % UNKNOWN_SHARES}`;
   }
 
-  #addRestless(group: string, change: 1 | -1): void {
-    const failures = (this.#restless.get(group) ?? 0) + change;
-    if (failures > 0) this.#restless.set(group, failures);
-    else this.#restless.delete(group);
+  #rate(attempt: Attempt): RateLines {
+    const { recent, calm, others } = this.#counts(attempt);
+    return recent.waitMs(pairOf(attempt)) === 0 ? calm : others;
   }
 
   #failures(attempt: Attempt): Failures | undefined {

@@ -75,7 +75,11 @@ export function loginRoutes({ setup, logins, site, audit }: Services): Router {
   });
 
   router.post('/auth/refresh', fromOwnPages, async (request, response) => {
-    const login = await logins.refresh(cookie.read(request, response), request.get(LOGIN_HEADER));
+    const login = await logins.refresh(
+      cookie.read(request, response),
+      request.get(LOGIN_HEADER),
+      site.clientOf(request).address ?? '',
+    );
     sendLogin(request, response, login, 200);
   });
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AccessTokens } from '../../src/auth/access-tokens.js';
 import { Logins } from '../../src/auth/logins.js';
 import { Passwords } from '../../src/auth/passwords.js';
-import type { LoginStore, UserStore } from '../../src/auth/ports.js';
+import type { LoginStore, User, UserStore } from '../../src/auth/ports.js';
 import { LoginThrottle } from '../../src/auth/throttle.js';
 import { foldUsername } from '../../src/auth/usernames.js';
 import type { ControlPlaneEvent } from '../../src/index.js';
@@ -28,6 +28,8 @@ export class LoginDesk {
   readonly #users = new Map<string, string>();
   /** Whether the test ends each check; else it is over at once. */
   readonly #byHand: boolean;
+  /** Whose login the next refresh finds. */
+  #refreshed: User | undefined;
   findByName: UserStore['findByName'] = async (name) => {
     const folded = foldUsername(name);
     const id = this.#users.get(folded);
@@ -35,7 +37,10 @@ export class LoginDesk {
   };
   readonly logins = new Logins({
     users: { findByName: (name: string) => this.findByName(name) } as unknown as UserStore,
-    logins: { create: async () => undefined } as unknown as LoginStore,
+    logins: {
+      create: async () => undefined,
+      rotate: async () => ({ outcome: 'rotated', user: this.#refreshed!, expiresAt: new Date(0), taken: 0 }),
+    } as unknown as LoginStore,
     passwords: new Passwords({
       hash: async () => 'of nobody',
       verify: (stored, password) => this.#verify(stored, password),
@@ -59,6 +64,13 @@ export class LoginDesk {
     } catch (error) {
       return String((error as { code?: unknown }).code ?? error);
     }
+  }
+
+  /** Refreshes a login of this user with the right cookie and secret. */
+  async refresh(name: string, address: string): Promise<void> {
+    this.#refreshed = await this.findByName(name);
+    const both = `${randomUUID()}.${'x'.repeat(43)}`;
+    await this.logins.refresh([both], both, address);
   }
 
   /** Ends checks in the order in which they began, until there are none. */
