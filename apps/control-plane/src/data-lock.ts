@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { privateFolder, privateFolderOrVolume } from './early/folder-access.mjs';
 import { checkDataFolder, ConfigError } from './early/place.mjs';
 import { LockHeldError, takeLockFolder, type HeldLock, type LockHolder } from './early/lock-folder.mjs';
+import { hostFailure } from './failure.js';
 import { secretPath, SECRETS, SECRETS_FOLDER } from './secret-file.js';
 
 /** How long a living holder is waited for, in ms: it may be about to end. */
@@ -46,6 +47,9 @@ export async function lockDataFolder(
         `holds files of another user (${error.code}); allowed is a folder that this user may write to`,
       );
     }
+    const host = hostFailure(error);
+    if (host !== undefined)
+      throw new ConfigError('STREAMSPACE_DATA_DIR', dataFolder, `cannot be locked: ${host}`);
     throw error;
   }
 }

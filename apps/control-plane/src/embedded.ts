@@ -9,7 +9,7 @@ import { dialableHost } from './address.js';
 import { closeToOthers, lockDataFolder } from './data-lock.js';
 import { SHORTEST_SECRET_CHARS } from './config.js';
 import { ConfigError } from './early/place.mjs';
-import { databaseStopped } from './failure.js';
+import { databaseNotOpened, databaseStopped } from './failure.js';
 import { FreeSpace } from './free-space.js';
 import { endWhenLost, heldDatabase } from './held-database.js';
 import { keepRunning } from './keep-running.js';
@@ -24,9 +24,6 @@ const AGENT_ID = 'local';
 
 /** Made by `npm start` (scripts/snapshot.mjs), which may not have happened. */
 const SNAPSHOT = fileURLToPath(new URL('../../../.artifacts/database.snapshot', import.meta.url));
-
-/** As much of an error of the database's as a line has room for. */
-const SHOWN_CHARS = 300;
 
 /** How long the start waits for its own agent, in ms. Past it: a warning, and the agent goes on trying. */
 const WAIT_FOR_AGENT_MS = 10_000;
@@ -79,12 +76,7 @@ async function openDatabase({ config: { dataFolder }, log, fail }: Start): Promi
       onSnapshotUnused: (why) => log.debug(`The snapshot for new databases: ${why}`),
     });
   } catch (error) {
-    const why = describeError(error).split('\n')[0]!.slice(0, SHOWN_CHARS);
-    throw new ConfigError(
-      'STREAMSPACE_DATA_DIR',
-      dataFolder,
-      `the database in ${folder} cannot be opened; restore that folder from a backup, or move it away to begin anew (${why})`,
-    );
+    throw new ConfigError('STREAMSPACE_DATA_DIR', dataFolder, databaseNotOpened(folder, error));
   }
 }
 

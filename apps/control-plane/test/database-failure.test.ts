@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { databaseStopped, Failure } from '../src/failure.js';
+import { databaseNotOpened, databaseStopped, Failure } from '../src/failure.js';
 
 describe('the sentence for a database that has stopped', () => {
   const withCode = (code: string) =>
@@ -29,6 +29,31 @@ describe('the sentence for a database that has stopped', () => {
     expect(databaseStopped('/data/db', new Error('PANIC: XLogBeginInsert was already called'))).toContain(
       'has stopped: PANIC: XLogBeginInsert was already called. ',
     );
+  });
+});
+
+describe('the sentence for a database that cannot be opened', () => {
+  it.each([
+    ['ENOSPC', 'free space there, then start again'],
+    ['EDQUOT', 'raise the quota'],
+    ['EROFS', 'make that file system writable'],
+    ['EIO', 'check the disk'],
+  ])('says for %s, as a cause too, what to do with the disk, and not with the database', (code, remedy) => {
+    const failed = Object.assign(new Error('injected'), { code });
+    for (const error of [failed, new Error('outer', { cause: new Error('inner', { cause: failed }) })]) {
+      const sentence = databaseNotOpened('/data/db', error);
+      expect(sentence).toContain('the database in /data/db cannot be opened: ');
+      expect(sentence).toContain(remedy);
+      expect(sentence).not.toContain('move it away');
+    }
+  });
+
+  it('says to restore the folder or to move it away where the disk is in order', () => {
+    const missing = Object.assign(new Error('no such file'), { code: 'ENOENT' });
+    for (const error of [new Error('PANIC: no checkpoint'), new Error('outer', { cause: missing })])
+      expect(databaseNotOpened('/data/db', error)).toContain(
+        'restore that folder from a backup, or move it away',
+      );
   });
 });
 
@@ -56,7 +81,7 @@ describe('the app whose database stops', () => {
 
   const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-  function start(code: string, operation: string) {
+  function start(code: string, operation: string, settings: Record<string, string> = {}) {
     child = spawn(
       process.execPath,
       [
@@ -77,6 +102,7 @@ describe('the app whose database stops', () => {
           FAIL_WHEN: join(folder, 'fail'),
           FAIL_CODE: code,
           FAIL_OPERATION: operation,
+          ...settings,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
@@ -129,6 +155,42 @@ describe('the app whose database stops', () => {
       ]);
       expect(app.output()).toContain('INFO: Stopped');
       expect(app.output()).not.toContain('Not closed within');
+    },
+  );
+
+  it(
+    'names the disk, and what to do with it, when the database cannot be opened',
+    { timeout: 120_000 },
+    async () => {
+      const first = start('ENOSPC', 'writeSync');
+      await first.opened;
+      expect(first.output()).toContain('INFO: Creating the database in ');
+      child!.kill('SIGKILL');
+      await first.closed;
+      writeFileSync(join(folder, 'fail'), '');
+      const second = start('ENOSPC', 'writeSync');
+      second.opened.catch(() => undefined);
+      const [exit] = (await second.closed) as [number | null];
+      expect(exit, second.output() + second.errors()).toBe(1);
+      expect(second.errors()).toContain(
+        `the database in ${join(folder, 'data', 'db')} cannot be opened: no space left on device (ENOSPC); free space there`,
+      );
+      expect(second.errors()).not.toContain('move it away');
+      expect(second.output()).not.toContain('Creating the database');
+    },
+  );
+
+  it(
+    'answers /ready with storage_full while the floor of free space is not reached',
+    { timeout: 120_000 },
+    async () => {
+      const url = await start('ENOSPC', 'writeSync', { MIN_FREE_SPACE: '1000000GB' }).opened;
+      const ready = await fetch(new URL('/ready', url));
+      expect(ready.status).toBe(503);
+      expect(await ready.json()).toMatchObject({
+        code: 'storage_full',
+        detail: expect.stringContaining(join(folder, 'data')) as unknown,
+      });
     },
   );
 });
