@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { lockDataFolder } from '../src/data-lock.js';
+import type * as LockFolder from '../src/early/lock-folder.mjs';
 
 const failure = vi.hoisted(() => ({ code: '' }));
 vi.mock('../src/early/lock-folder.mjs', async (original) => ({
-  ...(await original<typeof import('../src/early/lock-folder.mjs')>()),
+  ...(await original<typeof LockFolder>()),
   takeLockFolder: () =>
     Promise.reject(Object.assign(new Error(`${failure.code}: injected, mkdir`), { code: failure.code })),
 }));
