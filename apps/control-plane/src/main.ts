@@ -15,12 +15,14 @@ async function main(config: Config): Promise<number> {
   const closing = new Closing(log);
   const stop = new AbortController();
   const failure = new Failure();
+  /** When the stop began. */
+  let firstAt = 0;
   failure.signal.addEventListener('abort', () => {
     process.stderr.write(`ERROR: ${failure.sentence}\n`);
+    firstAt = performance.now();
     stop.abort();
   });
   const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
-  let firstAt = 0;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     // `npm start` had its own for as long as there was nothing to close.
     process.removeAllListeners(name).on(name, () => {
