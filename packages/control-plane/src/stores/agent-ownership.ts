@@ -56,7 +56,7 @@ const CLAIM = `
        set epoch = greatest(a.epoch + 1, floor(extract(epoch from clock_timestamp()) * 1000)::bigint),
            taken_over_before = case when ${TAKEOVER} then a.taken_over_at else a.taken_over_before end,
            taken_over_at = case when ${TAKEOVER} then now() else a.taken_over_at end,
-           websocket_conn_id = $2, pod_name = $4, boot_id = $9::uuid, boot_conn_id = $2, status = 'online',
+           websocket_conn_id = $2::text, pod_name = $4, boot_id = $9::uuid, boot_conn_id = $2::text, status = 'online',
            platform = $5, region = coalesce($6, a.region), capacity = a.capacity || $7::jsonb,
            leader_token = greatest(a.leader_token, coalesce($8::bigint, 0)),
            instance_id = $3, updated_at = now()

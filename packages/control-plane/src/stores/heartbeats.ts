@@ -37,7 +37,7 @@ interface Written extends Row {
 }
 
 /** Whether `agents` row `a` does not say that the connection of `r` is the agent's; `$2` the boot, `$3` its pod name. */
-const DIFFERS = `(a.status <> 'online' or a.pod_name is distinct from $3 or a.boot_id is distinct from $2::uuid
+const DIFFERS = `(a.status <> 'online' or a.pod_name is distinct from $3::text or a.boot_id is distinct from $2::uuid
     or a.websocket_conn_id is distinct from r.connection_id or a.boot_conn_id is distinct from r.connection_id)`;
 
 /**
@@ -70,7 +70,7 @@ const RESTORE = `
      order by a.id for no key update of a skip locked
   )
   update agents a
-     set status = 'online', websocket_conn_id = d.connection_id, pod_name = $3, boot_id = $2::uuid,
+     set status = 'online', websocket_conn_id = d.connection_id, pod_name = $3::text, boot_id = $2::uuid,
          boot_conn_id = d.connection_id, updated_at = now()
     from differing d where a.id = d.id
   returning a.agent_id`;
