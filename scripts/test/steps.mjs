@@ -25,9 +25,10 @@ export const steps = [
   // One minute for the unit tests proper, five for contract suites and for processes that are frozen or lose their disk.
   {
     name: 'unit',
-    budgetS: 360,
+    budgetS: 480,
     needs: ['postgresql', 'pgbouncer'],
-    run: (context) => runProjects(unitProjects(), context),
+    // Two at a time also where vitest would take one: most of them wait for databases and processes.
+    run: (context) => runProjects(unitProjects(), context, ['--maxWorkers=2']),
   },
   { name: 'repository', budgetS: 60, run: (context) => runProjects(['repository'], context) },
   {
