@@ -13,7 +13,7 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 const PAGES = /^\/(setup|login|sessions|agents|vnc-viewer\/[^/]+)?$/;
-const POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'";
+const POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'";
 
 export interface FakeSession {
   id: string;
