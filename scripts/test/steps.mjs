@@ -57,7 +57,7 @@ export const steps = [
   },
   {
     name: 'browser',
-    budgetS: 240,
+    budgetS: 360,
     needs: ['chromium'],
     run: async (context) => {
       await ensureWebBuilt({ signal: context.signal });

@@ -168,7 +168,8 @@ describe.runIf(hasBrowser())('the whole product in a browser', () => {
     await page.locator('.viewer-status[data-state=connected]').waitFor({ timeout: 40_000 });
     await eventually(() => coloursShown(page)).toBeGreaterThan(8);
     await eventually(() => desktopHasKeyboard(page)).toBe(true);
-    browser.forgive(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/);
+    // Nothing listens at first; then the server listens and says that it is starting.
+    browser.forgive(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|status of 503/);
   });
 
   async function logIn(): Promise<void> {
