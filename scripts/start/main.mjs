@@ -1,9 +1,7 @@
 // What `npm start` does before the control plane's own code can be loaded: that is TypeScript, and may have to be
 // installed first. Afterwards the same process is the control plane, so that there is one to stop and none to forget.
 import { checkDataFolder, checkPort, readPlace } from '../../apps/control-plane/src/early/place.mjs';
-import { progress } from '../../apps/control-plane/src/early/progress.mjs';
 import { ensureInstalled, isInstalled } from '../bootstrap.mjs';
-import { refreshCheckoutSnapshot } from '../snapshot.mjs';
 import { ensureWebBuilt } from '../web-build.mjs';
 import { watchParent } from './parent.mjs';
 
@@ -31,8 +29,6 @@ export async function main() {
     console.error(known ? `ERROR: ${error.message}` : error);
     process.exit(1);
   }
-  // Making it takes longer than it saves this start, so that it is made for the next new data folder.
-  if (!process.env.DB_HOST) progress.once('open', () => void refreshCheckoutSnapshot());
   await import('../../apps/control-plane/src/main.ts');
 }
 

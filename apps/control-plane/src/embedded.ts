@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createAgent, type AgentEvent } from '@streamspace/agent-core';
 import type { ControlPlane, Database } from '@streamspace/control-plane';
 import { pgliteDatabase } from '@streamspace/control-plane/pglite';
@@ -21,9 +20,6 @@ import { xDesktopsHere, xDesktopsNotice } from './x-desktops.js';
 
 /** The agent of this process, as the API shows it. */
 const AGENT_ID = 'local';
-
-/** Made by `npm start` (scripts/snapshot.mjs), which may not have happened. */
-const SNAPSHOT = fileURLToPath(new URL('../../../.artifacts/database.snapshot', import.meta.url));
 
 /** How long the start waits for its own agent, in ms. Past it: a warning, and the agent goes on trying. */
 const WAIT_FOR_AGENT_MS = 10_000;
@@ -70,7 +66,6 @@ async function openDatabase({ config: { dataFolder }, log, fail }: Start): Promi
   try {
     return await pgliteDatabase({
       dataFolder: folder,
-      snapshot: SNAPSHOT,
       onFatal: (error) => fail(databaseStopped(folder, error)),
       onCreating: () => log.info(`Creating the database in ${folder} (first start; takes some seconds)`),
       onSnapshotUnused: (why) => log.debug(`The snapshot for new databases: ${why}`),

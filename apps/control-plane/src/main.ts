@@ -1,7 +1,6 @@
 import { Closing } from './closing.js';
 import { readConfig, type Config } from './config.js';
 import { ConfigError } from './early/place.mjs';
-import { progress } from './early/progress.mjs';
 import { Failure } from './failure.js';
 import { createLog, describeError } from './log.js';
 import { startServer } from './server.js';
@@ -36,7 +35,6 @@ async function main(config: Config): Promise<number> {
   try {
     const url = await startServer({ config, log, closing, stop: stop.signal, fail: failure.report });
     process.stdout.write(`Open this: ${url}\n`);
-    progress.emit('open');
     await stopped;
   } catch (error) {
     if (!stop.signal.aborted) {

@@ -1,3 +1,0 @@
-import type { EventEmitter } from 'node:events';
-
-export const progress: EventEmitter<{ open: [] }>;
