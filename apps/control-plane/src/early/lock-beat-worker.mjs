@@ -1,4 +1,4 @@
-// Renews a lock from a thread of its own: a main thread that is busy for long, for example with the opening of PGlite,
+// Renews a lock from a separate thread: a main thread that is busy for long, for example with the opening of PGlite,
 // keeps its lock. A process that is stopped as a whole does not.
 import { parentPort, workerData } from 'node:worker_threads';
 import { HeldBeat } from './held-beat.mjs';

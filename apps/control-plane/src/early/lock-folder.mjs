@@ -30,7 +30,7 @@ const MOST_REMAINS = 20;
 /**
  * How long a holder whose process cannot be seen may be silent, in ms, before it counts as dead.
  *
- * It beats seven times in that, from a thread of its own, so that only a process that is stopped as a whole, or whose
+ * It beats seven times in that, from a separate thread, so that only a process that is stopped as a whole, or whose
  * file system does not answer, misses all of them. A holder that has not beaten for a third of it makes sure that it
  * holds the lock before it goes on.
  */

@@ -9,7 +9,7 @@ export function endFrozen(beats, { write, kill }) {
   try {
     write();
   } catch {
-    // Nobody reads it; the process ends all the same.
+    // The output is closed. The process ends without the sentence.
   }
   if (Atomics.load(beats, 0) === seen) kill();
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,8 +11,6 @@ import { SYNCED_START_PARAMS } from './synced-folder.js';
 const PGLITE = '@electric-sql/pglite';
 /** Number of the file's format, {@link packFolder} included. */
 const FORMAT = 1;
-/** Longest first line of a snapshot, in bytes. */
-const LONGEST_KEY_BYTES = 1024;
 const NEWLINE = '\n'.charCodeAt(0);
 
 /** The snapshot of the published package, beside the built entry `pglite`. The sources have none. */
@@ -56,18 +54,6 @@ export async function unpackSnapshot(path: string, folder: string): Promise<bool
     throw new Error('it was made by another version of PGlite, other start parameters or other migrations');
   await unpackFolder(bytes.subarray(end + 1), folder);
   return true;
-}
-
-/** Whether the file is a snapshot that {@link unpackSnapshot} takes, as far as its first line says. */
-export async function isCurrentSnapshot(path: string): Promise<boolean> {
-  const key = `${await snapshotKey()}\n`;
-  try {
-    await using file = await open(path, 'r');
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(LONGEST_KEY_BYTES), 0, LONGEST_KEY_BYTES, 0);
-    return buffer.toString('utf8', 0, bytesRead).startsWith(key);
-  } catch {
-    return false;
-  }
 }
 
 /** PGlite does not export its version. */
