@@ -7,6 +7,9 @@ import { steps } from './steps.mjs';
 /** A step that takes this many times its budget is stopped and has failed. */
 const OVERRUN = 2;
 
+/** So many failed tests of a step are named at the end. */
+const NAMED_FAILURES = 20;
+
 /**
  * `npm test [-- step …]`: every step, or the named ones. Exit code 0, 1 when something failed, 130 after Ctrl-C.
  * The last line is always `N passed, N failed`.
@@ -53,6 +56,7 @@ async function runSteps(names, total, interrupt) {
   const missing = await findParts(new Set(chosen.flatMap((step) => step.needs ?? [])), interrupt);
   const context = { environment: testEnvironment(), strict, memory: new Map() };
   const summary = [];
+  const failures = [];
   for (const step of chosen) {
     interrupt.throwIfAborted();
     const lacking = (step.needs ?? []).filter((part) => missing.has(part));
@@ -62,6 +66,7 @@ async function runSteps(names, total, interrupt) {
         : await runStep(step, context, interrupt);
     total.passed += result.passed;
     total.failed += result.failed;
+    failures.push(...describeFailures(step, result));
     const line = `${step.name}: ${result.passed} passed, ${result.failed} failed${result.note ? ` (${result.note})` : ''}`;
     console.log(`── ${line}${result.seconds === undefined ? '' : `, ${result.seconds.toFixed(1)} s`}`);
     summary.push(
@@ -69,6 +74,17 @@ async function runSteps(names, total, interrupt) {
     );
   }
   console.log(`\n${summary.join(' · ')}`);
+  if (failures.length > 0) console.log(`Failed:\n${failures.join('\n')}`);
+}
+
+/** The names once more at the end, so that they are found where only the end of the output was kept. */
+function describeFailures(step, { failed, failures = [], note }) {
+  if (failed === 0) return [];
+  const lines = failures.slice(0, NAMED_FAILURES).map((line) => `  ${step.name}: ${line.slice(0, 400)}`);
+  const rest = failed - lines.length;
+  if (rest > 0)
+    lines.push(`  ${step.name}: ${rest} ${lines.length > 0 ? 'more' : 'failed'}${note ? ` (${note})` : ''}`);
+  return lines;
 }
 
 /** Never rejects: a step that crashes has failed, and those after it still run. */

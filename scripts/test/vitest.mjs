@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { root } from '../bootstrap.mjs';
 import { run } from '../child.mjs';
 
@@ -30,11 +31,11 @@ export async function runProjects(projects, { environment, strict, signal }, opt
     console.error(`vitest ended (${result.killedBy ?? `exit code ${result.code}`}) without a report`);
     return { passed: 0, failed: 1 };
   }
-  const { passed, skipped } = counts;
+  const { passed, skipped, failures } = counts;
   let { failed } = counts;
   if (!result.ok && failed === 0) failed = 1;
-  if (skipped === 0) return { passed, failed };
-  return { passed, failed: strict ? failed + skipped : failed, note: `${skipped} SKIPPED` };
+  if (skipped === 0) return { passed, failed, failures };
+  return { passed, failed: strict ? failed + skipped : failed, failures, note: `${skipped} SKIPPED` };
 }
 
 function readReport(path) {
@@ -44,12 +45,27 @@ function readReport(path) {
   } catch {
     return undefined;
   }
+  const tests = report.testResults.map((file) =>
+    file.assertionResults.filter((test) => test.status === 'failed'),
+  );
   const brokenFiles = report.testResults.filter(
-    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+    (file, index) => file.status === 'failed' && tests[index].length === 0,
   );
   return {
     passed: report.numPassedTests,
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + (report.numTodoTests ?? 0),
+    failures: [
+      ...brokenFiles.map((file) => describe(file, undefined, file.message)),
+      ...report.testResults.flatMap((file, index) =>
+        tests[index].map((test) => describe(file, test.fullName, test.failureMessages[0])),
+      ),
+    ],
   };
+}
+
+/** One line: the file, the test, and the first line of what it said. */
+function describe(file, title, message = '') {
+  const first = stripVTControlCharacters(message).trim().split('\n', 1)[0];
+  return [relative(root, file.name), title, first].filter(Boolean).join(' | ');
 }
