@@ -50,7 +50,11 @@ export async function embeddedMode(start: Start): Promise<Mode> {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   log.info(`Connected to database (PGlite in the data folder, opened in ${seconds} s)`);
 
-  const space = new FreeSpace({ folder: config.dataFolder, floorBytes: config.minFreeSpaceBytes, log });
+  const space = new FreeSpace({
+    folders: [config.dataFolder, join(config.dataFolder, 'db')],
+    floorBytes: config.minFreeSpaceBytes,
+    log,
+  });
   await space.shortage();
   return {
     database,

@@ -1,9 +1,12 @@
 import { statfs } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, type Log } from './log.js';
 import { formatSize } from './size.js';
 
 /** How long a reading is used, in ms. */
 const KEPT_MS = 1_000;
+/** How long the file system may take to answer, in ms: one of the network that is gone never does. */
+const ANSWER_MS = 2_000;
 
 /** Why nothing more may be stored, and what to do. */
 export interface Shortage {
@@ -12,18 +15,27 @@ export interface Shortage {
 }
 
 export interface FreeSpaceOptions {
-  readonly folder: string;
+  /** Folders that may lie on file systems of their own; the one with the least free space counts. */
+  readonly folders: readonly [string, ...string[]];
   /** Least free space, in bytes; 0 is no limit. */
   readonly floorBytes: number;
   readonly log: Pick<Log, 'info' | 'warn'>;
   /** For tests. @default fs.statfs */
   readonly statfs?: (folder: string) => Promise<{ bavail: number; bsize: number }>;
+  /** For tests, in ms. @default 2_000 */
+  readonly answerMs?: number;
   /** For tests: a clock in ms. @default performance.now */
   readonly now?: () => number;
 }
 
+interface Reading {
+  readonly at: number;
+  readonly result: Promise<Shortage | undefined>;
+  isOver: boolean;
+}
+
 /**
- * Watches the free space of a folder: enough → short → enough; each change is one log line.
+ * Watches the free space of folders: enough → short → enough; each change is one log line.
  *
  * Below the floor the embedded database must not grow: its log is written in files of 16 MB, and it stops for good when
  * one of them cannot be made. The floor leaves room for several of these and for what is still written below it.
@@ -32,33 +44,56 @@ export class FreeSpace {
   readonly #options: FreeSpaceOptions;
   #short = false;
   #unreadable = false;
-  #reading: { at: number; result: Promise<Shortage | undefined> } | undefined;
+  #reading: Reading | undefined;
 
   constructor(options: FreeSpaceOptions) {
     this.#options = options;
   }
 
-  /** Resolves with why nothing more may be stored. Reads the file system once per second at most. Never rejects. */
-  shortage(): Promise<Shortage | undefined> {
-    const { floorBytes, now = () => performance.now() } = this.#options;
-    if (floorBytes === 0) return Promise.resolve(undefined);
-    if (this.#reading && now() - this.#reading.at < KEPT_MS) return this.#reading.result;
-    this.#reading = { at: now(), result: this.#read() };
-    return this.#reading.result;
+  /** Resolves with why nothing more may be stored. Reads the file systems once per second at most. Never rejects. */
+  async shortage(): Promise<Shortage | undefined> {
+    const { floorBytes, answerMs = ANSWER_MS, now = () => performance.now() } = this.#options;
+    if (floorBytes === 0) return undefined;
+    if (!this.#reading || (this.#reading.isOver && now() - this.#reading.at >= KEPT_MS)) {
+      const reading: Reading = { at: now(), isOver: false, result: this.#read() };
+      void reading.result.then(() => (reading.isOver = true));
+      this.#reading = reading;
+    }
+    // A reading that never ends holds a thread of the process, so no second one is begun.
+    const late = new AbortController();
+    try {
+      return await Promise.race([
+        this.#reading.result,
+        sleep(answerMs, undefined, { signal: late.signal, ref: false }).then(() =>
+          this.#unknown('no answer'),
+        ),
+      ]);
+    } finally {
+      late.abort();
+    }
+  }
+
+  /** Space that cannot be read does not stop anything. */
+  #unknown(why: string): undefined {
+    const { folders, log } = this.#options;
+    if (!this.#unreadable) log.warn(`Free space of ${folders.join(' and ')} cannot be read: ${why}`);
+    this.#unreadable = true;
   }
 
   async #read(): Promise<Shortage | undefined> {
-    const { folder, floorBytes, log, statfs: read = statfs } = this.#options;
-    let freeBytes: number;
+    const { folders, floorBytes, log, statfs: read = statfs } = this.#options;
+    let least: { folder: string; freeBytes: number } | undefined;
     try {
-      const { bavail, bsize } = await read(folder);
-      freeBytes = bavail * bsize;
+      for (const folder of folders) {
+        const { bavail, bsize } = await read(folder);
+        const freeBytes = bavail * bsize;
+        if (!least || freeBytes < least.freeBytes) least = { folder, freeBytes };
+      }
       this.#unreadable = false;
     } catch (error) {
-      if (!this.#unreadable) log.warn(`Free space of ${folder} cannot be read: ${describeError(error)}`);
-      this.#unreadable = true;
-      return undefined;
+      return this.#unknown(describeError(error));
     }
+    const { folder, freeBytes } = least!;
     const short = freeBytes < floorBytes;
     const facts = `${formatSize(freeBytes)} free, MIN_FREE_SPACE is ${formatSize(floorBytes)}`;
     if (short && !this.#short)

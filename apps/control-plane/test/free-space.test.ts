@@ -5,12 +5,14 @@ import { formatSize, parseSize } from '../src/size.js';
 const MB = 2 ** 20;
 
 describe('FreeSpace', () => {
-  let free: number | Error;
+  let free: number | Error | 'never';
+  let freeForDatabase: number;
   let reads: number;
   let clock: number;
   let lines: string[];
   beforeEach(() => {
     free = 300 * MB;
+    freeForDatabase = Infinity;
     reads = 0;
     clock = 0;
     lines = [];
@@ -18,15 +20,17 @@ describe('FreeSpace', () => {
 
   const watch = (floorBytes = 256 * MB) =>
     new FreeSpace({
-      folder: '/data',
+      folders: ['/data', '/data/db'],
       floorBytes,
       log: { info: (text) => lines.push(`INFO: ${text}`), warn: (text) => lines.push(`WARN: ${text}`) },
       statfs: async (folder) => {
-        expect(folder).toBe('/data');
         reads += 1;
         if (free instanceof Error) throw free;
-        return { bavail: free / 4_096, bsize: 4_096 };
+        if (free === 'never') return new Promise(() => undefined);
+        const bytes = folder === '/data/db' ? Math.min(free, freeForDatabase) : free;
+        return { bavail: bytes / 4_096, bsize: 4_096 };
       },
+      answerMs: 20,
       now: () => clock,
     });
 
@@ -52,15 +56,15 @@ describe('FreeSpace', () => {
     ]);
   });
 
-  it('reads the file system once per second, however often it is asked', async () => {
+  it('reads each file system once per second, however often it is asked', async () => {
     const space = watch();
     await Promise.all(Array.from({ length: 100 }, () => space.shortage()));
     clock = 999;
     await space.shortage();
-    expect(reads).toBe(1);
+    expect(reads).toBe(2);
     clock = 1_000;
     await space.shortage();
-    expect(reads).toBe(2);
+    expect(reads).toBe(4);
   });
 
   it('is never short with a floor of 0, and reads nothing', async () => {
@@ -76,7 +80,27 @@ describe('FreeSpace', () => {
       expect(await space.shortage()).toBeUndefined();
       clock += 1_000;
     }
-    expect(lines).toEqual(['WARN: Free space of /data cannot be read: not implemented (ENOSYS)']);
+    expect(lines).toEqual([
+      'WARN: Free space of /data and /data/db cannot be read: not implemented (ENOSYS)',
+    ]);
+  });
+
+  it('names the folder that has the least, where the database lies on a file system of its own', async () => {
+    freeForDatabase = 10 * MB;
+    expect((await watch().shortage())?.detail).toBe(
+      'The data folder /data/db has too little free space (10 MB free, MIN_FREE_SPACE is 256 MB).',
+    );
+  });
+
+  it('is not short where the file system does not answer, asks it no second time meanwhile, and says so once', async () => {
+    const space = watch();
+    free = 'never';
+    for (let n = 0; n < 3; n++) {
+      expect(await space.shortage()).toBeUndefined();
+      clock += 1_000;
+    }
+    expect(reads).toBe(1);
+    expect(lines).toEqual(['WARN: Free space of /data and /data/db cannot be read: no answer']);
   });
 });
 
