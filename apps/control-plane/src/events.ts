@@ -83,9 +83,13 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
         return log.warn(
           `Session ${event.sessionId} reconciled with agent ${event.agentId}: ${event.action} (${event.reason})`,
         );
+      case 'restarts_postponed':
+        return log.warn(
+          `Restarts on agent ${event.agentId} postponed: ${shortList(event.sessionIds)}. ${event.reason}`,
+        );
       case 'sessions_unknown':
         return log.warn(
-          `Agent ${event.agentId} holds sessions that the database does not know: ${event.sessionIds.join(', ')}`,
+          `Agent ${event.agentId} holds sessions that the database does not know: ${shortList(event.sessionIds)}`,
         );
       case 'viewer_connected':
         return log.info(
@@ -105,7 +109,7 @@ export function logEvents(log: Log, stop: AbortSignal): (event: ControlPlaneEven
   };
 }
 
-/** Most agents that one line names. */
+/** Most agents or sessions that one line names. */
 const SHOWN = 10;
 
 const shortList = (ids: readonly string[]): string =>

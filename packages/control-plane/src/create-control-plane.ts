@@ -12,6 +12,7 @@ import type { Wakeups } from './domain/ports.js';
 import { Placer } from './domain/placer.js';
 import { Reconciler } from './domain/reconciler.js';
 import { SessionWaits } from './domain/session-waits.js';
+import { StorageRoom } from './domain/storage-room.js';
 import { Sessions } from './domain/sessions.js';
 import { ControlPlaneError } from './errors.js';
 import { keepHouse } from './housekeeping.js';
@@ -74,16 +75,17 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     sessionChanged: changed,
     commandsWaiting: (agentId) => hub?.wake(agentId),
   };
-  const reconciler = new Reconciler({ sessions: stores.sessions, wakeups, onEvent });
+  const room = new StorageRoom(options.storage, onError);
+  const reconciler = new Reconciler({ sessions: stores.sessions, wakeups, room, onEvent });
   try {
     hub = startHub(options, stores, reconciler, () => placer?.kick());
   } catch (error) {
     await replica[Symbol.asyncDispose]();
     throw error;
   }
-  placer = new Placer({ sessions: stores.sessions, wakeups, onEvent, onError });
+  placer = new Placer({ sessions: stores.sessions, wakeups, room, onEvent, onError });
 
-  const services = createServices(options, stores, wakeups);
+  const services = createServices(options, stores, wakeups, room);
   const viewers = new ViewerEndpoint({
     services,
     sessions: stores.sessions,
@@ -193,10 +195,15 @@ function startHub(
   }
 }
 
-function createServices(options: ResolvedOptions, stores: Stores, wakeups: Wakeups): Services {
+function createServices(
+  options: ResolvedOptions,
+  stores: Stores,
+  wakeups: Wakeups,
+  storage: StorageRoom,
+): Services {
   const { database, podName, jwtSecret, onEvent, onError } = options;
   const passwords = new Passwords();
-  const room = requireRoom(options.storage, onError);
+  const room = requireRoom(storage);
   const accessTokens = new AccessTokens(jwtSecret);
   const logins = new Logins({
     users: stores.users,

@@ -121,6 +121,13 @@ export type ControlPlaneEvent =
       readonly reason: string;
     }
   | {
+      /** Sessions that the agent must start again, which waits until there is room to store. `reason` says where. */
+      readonly type: 'restarts_postponed';
+      readonly agentId: string;
+      readonly sessionIds: readonly string[];
+      readonly reason: string;
+    }
+  | {
       /** Sessions that an agent holds and the database does not know. They are left alone. */
       readonly type: 'sessions_unknown';
       readonly agentId: string;

@@ -1,5 +1,6 @@
 import type { ControlPlaneEvent } from '../events.js';
 import type { SessionStore, Wakeups } from './ports.js';
+import type { StorageRoom } from './storage-room.js';
 
 /** How often it looks by itself: capacity may have come about through another replica. In ms. */
 const INTERVAL_MS = 2_000;
@@ -9,11 +10,15 @@ const GATHER_MS = 250;
 export interface PlacerOptions {
   sessions: Pick<SessionStore, 'placeWaiting'>;
   wakeups: Wakeups;
+  room: Pick<StorageRoom, 'shortage'>;
   onEvent: (event: ControlPlaneEvent) => void;
   onError: (error: unknown, where: string) => void;
 }
 
-/** Finds agents for sessions that wait for one: soon after something has changed, and now and then. */
+/**
+ * Finds agents for sessions that wait for one: soon after something has changed, and every 2 s. While there is no room to
+ * store, none is placed, since a desktop that starts needs more of it.
+ */
 export class Placer {
   readonly #options: PlacerOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -51,7 +56,8 @@ export class Placer {
   }
 
   async #look(): Promise<void> {
-    const { sessions, wakeups, onEvent, onError } = this.#options;
+    const { sessions, wakeups, room, onEvent, onError } = this.#options;
+    if (await room.shortage()) return;
     try {
       for (const { id, user, agentId } of await sessions.placeWaiting()) {
         wakeups.sessionChanged(id);

@@ -2,10 +2,12 @@ import type { ObservedState } from '@streamspace/protocol';
 import type { ControlPlaneEvent } from '../events.js';
 import { judge, type Verdict } from './judge.js';
 import type { Inventory, Judged, Reconciled, SessionChange, SessionStore, Wakeups } from './ports.js';
+import type { StorageRoom } from './storage-room.js';
 
 export interface ReconcilerOptions {
   sessions: SessionStore;
   wakeups: Wakeups;
+  room: Pick<StorageRoom, 'shortage'>;
   onEvent: (event: ControlPlaneEvent) => void;
 }
 
@@ -36,7 +38,8 @@ export class Reconciler {
   }
 
   /**
-   * Stops between batches of changes when the agent's connection is gone: the next one brings an inventory too.
+   * Stops between batches of changes when the agent's connection is gone: the next one brings an inventory too. While
+   * there is no room to store, nothing is restarted: the agent's next inventory asks for it again.
    *
    * @throws what the first change failed with, after the others of its batch; later batches are tried unless a retry
    * could help, because then the database is away
@@ -44,7 +47,8 @@ export class Reconciler {
   async inventory({ agentId, epoch, sessions, changedSince, isCurrent }: Inventory): Promise<void> {
     const ids = sessions.map((entry) => entry.sessionId);
     const known = await this.#options.sessions.heldBy(agentId, ids);
-    const { verdicts, unknown } = judge(agentId, sessions, known, changedSince);
+    const judged = judge(agentId, sessions, known, changedSince);
+    const verdicts = await this.#withRoom(agentId, judged.verdicts);
     const errors: unknown[] = [];
     for (let at = 0; at < verdicts.length && isCurrent(); at += CHANGES_AT_ONCE) {
       const batch = verdicts.slice(at, at + CHANGES_AT_ONCE);
@@ -60,8 +64,8 @@ export class Reconciler {
       if (failed.some(mayWorkLater)) break;
       if (results.some((result) => result.status === 'fulfilled' && result.value === 'stale')) break;
     }
-    if (unknown.length > 0 && isCurrent())
-      this.#options.onEvent({ type: 'sessions_unknown', agentId, sessionIds: unknown });
+    if (judged.unknown.length > 0 && isCurrent())
+      this.#options.onEvent({ type: 'sessions_unknown', agentId, sessionIds: judged.unknown });
     if (errors.length > 0) throw errors[0];
   }
 
@@ -79,6 +83,17 @@ export class Reconciler {
     const message =
       report.reason ?? (report.state === 'failed' ? 'The desktop failed.' : 'The desktop ended by itself.');
     await this.#change(judged, { action: 'failed', code, message }, 'failed', message);
+  }
+
+  /** The verdicts that may be executed now. */
+  async #withRoom(agentId: string, verdicts: readonly Verdict[]): Promise<readonly Verdict[]> {
+    const restarts = verdicts.filter(({ action }) => action === 'restart');
+    if (restarts.length === 0) return verdicts;
+    const shortage = await this.#options.room.shortage();
+    if (!shortage) return verdicts;
+    const sessionIds = restarts.map(({ session }) => session.id);
+    this.#options.onEvent({ type: 'restarts_postponed', agentId, sessionIds, reason: shortage.detail });
+    return verdicts.filter(({ action }) => action !== 'restart');
   }
 
   async #execute(verdict: Verdict, agentId: string, epoch: number): Promise<Reconciled | 'enqueued'> {

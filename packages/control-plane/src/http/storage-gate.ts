@@ -1,14 +1,6 @@
 import type { RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.js';
-
-/** Why nothing more may be stored, and what to do about it, in words for clients. */
-export interface StorageShortage {
-  readonly detail: string;
-  readonly remedy: string;
-}
-
-/** Tells whether there is room to store; `undefined` means yes. */
-export type StorageCheck = () => Promise<StorageShortage | undefined>;
+import type { StorageRoom } from '../domain/storage-room.js';
 
 /** Seconds after which a client may ask again while there is no room. */
 const RETRY_SECONDS = 10;
@@ -28,18 +20,9 @@ const MAKES_ROOM: readonly RegExp[] = [
 ];
 
 /** Rejects with `storage_full` while there is no room. */
-export function requireRoom(
-  check: StorageCheck,
-  onError: (error: unknown, where: string) => void,
-): () => Promise<void> {
+export function requireRoom(room: Pick<StorageRoom, 'shortage'>): () => Promise<void> {
   return async () => {
-    let shortage: StorageShortage | undefined;
-    try {
-      shortage = await check();
-    } catch (error) {
-      // Free space that cannot be read is no reason to refuse.
-      onError(error, 'checking the storage');
-    }
+    const shortage = await room.shortage();
     if (shortage)
       throw new Refusal('storage_full', shortage.detail, {
         remedy: shortage.remedy,
