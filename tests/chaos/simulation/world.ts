@@ -163,7 +163,8 @@ class World implements Disposable {
     this.#clock.as(process, () => {
       const agent = createAgent({
         agentId: AGENT_ID,
-        controlPlaneUrl: 'ws://control-plane.localhost',
+        // No socket is opened: the simulated network takes the connection.
+        controlPlaneUrl: 'ws://localhost',
         apiKey: 'simulated',
         platform: this.#platform.client(process),
         reconnect: { first: 100, longest: 2_000 },
