@@ -14,7 +14,7 @@ import type {
   Ticket,
   User,
   ViewerMode,
-} from './types.js';
+} from '@streamspace/api';
 
 /** Options of every call. */
 export interface CallOptions {

@@ -2,7 +2,7 @@ import { abortable } from './abortable.js';
 import { ApiError } from './errors.js';
 import type { ResolvedClientOptions } from './options.js';
 import type { Answer } from './transport.js';
-import type { Login, User } from './types.js';
+import type { Login, User } from '@streamspace/api';
 
 interface Held {
   readonly login: Login;

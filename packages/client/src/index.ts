@@ -14,4 +14,4 @@ export type {
   Ticket,
   User,
   ViewerMode,
-} from './types.js';
+} from '@streamspace/api';

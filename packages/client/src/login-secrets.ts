@@ -1,7 +1,7 @@
 import { ApiError } from './errors.js';
 import type { LoginStore, StoredLogin } from './login-store.js';
 import type { Answer } from './transport.js';
-import type { Login } from './types.js';
+import type { Login } from '@streamspace/api';
 
 /** Without a store: what is kept ends with the client. */
 const NO_STORE: LoginStore = { load: () => undefined, save: () => undefined, remove: () => undefined };

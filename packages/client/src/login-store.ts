@@ -1,4 +1,4 @@
-import type { User } from './types.js';
+import type { User } from '@streamspace/api';
 
 /** What a client keeps of a login, beside the refresh cookie. */
 export interface StoredLogin {

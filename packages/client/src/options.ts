@@ -1,7 +1,7 @@
 import { defaultStore } from './default-store.js';
 import { ApiError } from './errors.js';
 import type { LoginStore } from './login-store.js';
-import type { Login } from './types.js';
+import type { Login } from '@streamspace/api';
 
 /** Options of {@link createClient}. */
 export interface ClientOptions {

@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Response } from 'express';
-import { Refusal, REFUSALS } from '../domain/errors.js';
+import { API_ERRORS } from '@streamspace/api';
+import { Refusal } from '../domain/errors.js';
 import { isDatabaseError } from '../stores/database-error.js';
 
 /** Seconds after which a client may ask again while the database is away. */
@@ -16,7 +17,7 @@ export interface Problem {
 }
 
 export function problemOf(refusal: Refusal): Problem {
-  const { status, title } = REFUSALS[refusal.code];
+  const { status, title } = API_ERRORS[refusal.code];
   return {
     type: 'about:blank',
     title,

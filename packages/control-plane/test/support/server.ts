@@ -8,6 +8,7 @@ import {
   type ControlPlaneOptions,
   type Database,
 } from '../../src/index.js';
+import { checkAnswer } from './contract.js';
 
 export interface TestServer extends AsyncDisposable {
   readonly controlPlane: ControlPlane;
@@ -101,6 +102,7 @@ export class TestClient {
     const text = await response.text();
     const answer = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
     if (typeof answer['login_secret'] === 'string') this.secret = answer['login_secret'];
+    checkAnswer(method, path, response.status, answer);
     return { status: response.status, headers: response.headers, body: answer };
   }
 }
