@@ -1,6 +1,5 @@
 export {
   errorsOf,
-  isUpgrade,
   OPERATIONS,
   type AuditRule,
   type Operation,

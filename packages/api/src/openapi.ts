@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { API_ERRORS, type ApiErrorCode } from './errors.js';
 import { errorsOf, OPERATIONS, type Operation, type OperationAuth, type OperationId } from './operations.js';
+import { VERSION } from './version.js';
 import { jsonSchemaOf, namedJsonSchemas, type JsonSchema } from './json-schema.js';
 import { SCHEMAS, type OperationSchemas } from './schemas.js';
 
@@ -34,11 +35,11 @@ const SECURITY: Readonly<Record<OperationAuth, readonly Record<string, readonly 
 };
 
 /**
- * Describes every operation that is answered with HTTP. Upgrades are described as GET with 101.
+ * Describes every operation. Upgrades are described as GET with 101.
  *
- * @param options.version of the API's server @param options.server URL below which the router is mounted, for example `/vdi`
+ * @param options.server URL or path below which the router is mounted. Default: the root
  */
-export function openApiDocument(options: { version: string; server?: string }): OpenApiDocument {
+export function openApiDocument(options: { server?: string } = {}): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const id of Object.keys(OPERATIONS) as OperationId[]) {
     const { method, path } = OPERATIONS[id];
@@ -46,7 +47,7 @@ export function openApiDocument(options: { version: string; server?: string }): 
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'StreamSpace', version: options.version },
+    info: { title: 'StreamSpace', version: VERSION },
     servers: [{ url: options.server || '/' }],
     tags: [...new Set(Object.values(OPERATIONS).map(({ tag }) => tag))].map((name) => ({ name })),
     paths,

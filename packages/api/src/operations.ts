@@ -348,9 +348,6 @@ export type RequestId = {
   [Id in OperationId]: Operations[Id] extends { upgrade: string } ? never : Id;
 }[OperationId];
 
-/** Which operations are upgrades. */
-export const isUpgrade = (id: OperationId): boolean => 'upgrade' in OPERATIONS[id];
-
 const BY_AUTH: Readonly<Record<OperationAuth, readonly ApiErrorCode[]>> = {
   public: [],
   user: ['not_logged_in'],
@@ -359,6 +356,8 @@ const BY_AUTH: Readonly<Record<OperationAuth, readonly ApiErrorCode[]>> = {
   ticket: [],
   cookie: ['origin_not_allowed'],
 };
+/** A parameter with a broken escape, or with characters that no database stores. */
+const OF_PATHS: readonly ApiErrorCode[] = ['bad_request', 'invalid_field'];
 const OF_BODIES: readonly ApiErrorCode[] = [
   'malformed_json',
   'bad_request',
@@ -372,7 +371,7 @@ export function errorsOf(id: OperationId): readonly ApiErrorCode[] {
   const codes = new Set<ApiErrorCode>([...operation.errors, ...BY_AUTH[operation.auth]]);
   const isProbe = operation.tag === 'Probes';
   if (operation.upgrade) codes.add('upgrade_required');
-  else if (operation.path.includes('{')) codes.add('invalid_field');
+  else if (operation.path.includes('{')) for (const code of OF_PATHS) codes.add(code);
   if (operation.method !== 'GET') for (const code of OF_BODIES) codes.add(code);
   if (!isProbe && operation.auth !== 'agent') codes.add('host_not_allowed');
   if (operation.method !== 'GET' && !operation.makesRoom) codes.add('storage_full');

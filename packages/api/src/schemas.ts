@@ -88,3 +88,4 @@ export type ReplyOf<Id extends OperationId> = Schemas[Id]['reply'] extends z.Zod
 
 export { NAMED_SCHEMAS } from './schemas/named.js';
 export { problemSchema } from './schemas/problem.js';
+export { checkFields, readQuery, type Checked, type WrongField } from './check.js';

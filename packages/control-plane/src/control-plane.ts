@@ -109,6 +109,8 @@ export interface ControlPlaneOptions extends SiteOptions {
    * @default there is room
    */
   storage?: () => Promise<{ readonly detail: string; readonly remedy: string } | undefined>;
+  /** Whether the router answers `/health` and `/ready`; `false` leaves both to the host application. @default true */
+  probes?: boolean;
   /** Timing and limits of the hub. */
   hub?: HubTiming;
   /** How replicas find each other. @default the hub's memory backend: one replica */
@@ -129,8 +131,8 @@ export interface ControlPlaneCounters extends HubCounters {
  */
 export interface ControlPlane extends AsyncDisposable {
   /**
-   * `/health`, `/ready`, `/api/v1/…`, and 426 at `/vnc/…`. Mount it where it should be; other paths are passed on. But
-   * for probes and agents, a request for a host that is not one of `hosts` is answered with 421.
+   * `/health`, `/ready`, `/api/openapi.json`, `/api/v1/…`, and 426 at `/vnc/…`. Mount it where it should be; other paths
+   * are passed on. But for probes and agents, a request for a host that is not one of `hosts` is answered with 421.
    */
   readonly router: Router;
   /**

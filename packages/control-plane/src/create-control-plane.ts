@@ -20,7 +20,7 @@ import { guard } from './http/guard.js';
 import { apiRouter } from './http/router.js';
 import type { Services } from './http/services.js';
 import { Site } from './http/site.js';
-import { requireRoom } from './http/storage-gate.js';
+import { requireRoom } from './http/require-room.js';
 import { Upgrades } from './http/upgrades.js';
 import { ViewerEndpoint } from './http/viewer-endpoint.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
@@ -119,7 +119,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     await replica[Symbol.asyncDispose]();
   };
   return {
-    router: apiRouter(services),
+    router: apiRouter(services, { probes: options.probes }),
     attach(server, { path = '' } = {}) {
       if (closing) throw new ControlPlaneError('closed', 'the control plane is closed');
       upgrades.attach(server, path);

@@ -26,6 +26,7 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
   readonly maxSessionsPerUser: number;
   readonly unisolatedAgents: 'admins' | 'everyone';
   readonly retention: Retention;
+  readonly probes: boolean;
   readonly storage: NonNullable<ControlPlaneOptions['storage']>;
   readonly hub: NonNullable<ControlPlaneOptions['hub']>;
   readonly onEvent: (event: ControlPlaneEvent) => void;
@@ -79,6 +80,7 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
       hosts: parsed('hosts', parseHosts(given.hosts)),
       allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
     },
+    probes: given.probes ?? true,
     storage: given.storage ?? (async () => undefined),
     hub: given.hub ?? {},
     ...(given.backend && { backend: given.backend }),

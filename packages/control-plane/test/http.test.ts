@@ -79,6 +79,25 @@ const bound = (on: Database): Database => ({
   [Symbol.asyncDispose]: async () => undefined,
 });
 
+describe('the description of the API', () => {
+  it('is an OpenAPI document whose server is the mount', async () => {
+    const { status, body } = await new TestClient(server.url).send('GET', '/api/openapi.json');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ openapi: '3.1.0', servers: [{ url: '/' }] });
+  });
+});
+
+describe('probes', () => {
+  it('are left to the host application where they are switched off', async () => {
+    await using own = await startServer(database, { probes: false, reset: false, podName: 'pod-b' });
+    for (const path of ['/health', '/ready']) {
+      const response = await fetch(own.url + path);
+      expect(response.status).toBe(404);
+      expect(response.headers.get('content-type')).toMatch(/html/);
+    }
+  });
+});
+
 describe('errors', () => {
   it('are problem documents with security headers', async () => {
     const client = new TestClient(server.url);
@@ -105,19 +124,19 @@ describe('errors', () => {
     );
     const wrong = await login({ username: 7, password: 'x' });
     expect(wrong).toMatchObject(problem(422, 'invalid_field'));
-    expect(wrong.body['detail']).toBe('username must be a text of 1 to 200 characters, not 7.');
+    expect(wrong.body['detail']).toBe('username must be a string of 1 to 200 characters; got 7.');
   });
 
   it('describe no value that is nested deeper than it can be written', async () => {
     const deep = (open: string, close: string) => open.repeat(50_000) + close.repeat(50_000);
     const client = new TestClient(server.url);
     for (const [value, shown] of [
-      [deep('[', ']'), 'a list'],
+      [deep('[', ']'), 'an array'],
       [`${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`, 'an object'],
     ] as const) {
       const answer = await client.send('POST', '/api/v1/auth/login', `{"username":${value}}`);
       expect(answer).toMatchObject(problem(422, 'invalid_field'));
-      expect(answer.body['detail']).toBe(`username must be a text of 1 to 200 characters, not ${shown}.`);
+      expect(answer.body['detail']).toBe(`username must be a string of 1 to 200 characters; got ${shown}.`);
     }
   });
 
@@ -130,8 +149,14 @@ describe('errors', () => {
     });
     expect(body).toMatchObject({
       code: 'invalid_field',
-      detail: 'password must be a text of 10 to 1024 characters.',
+      detail: 'password must be a string of 10 to 1024 characters.',
     });
+  });
+
+  it('leave an API of the host application alone', async () => {
+    const response = await fetch(`${server.url}/api/v2/things`);
+    expect(response.status).toBe(404);
+    expect(response.headers.get('content-type')).toMatch(/html/);
   });
 
   it('leave paths of the host application alone', async () => {

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import type { RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.js';
 import type { Client } from './client-address.js';
 import { SHOWN_CHARS } from './hosts.js';
@@ -69,22 +68,18 @@ const ORIGIN_REMEDY =
  *
  * @throws Refusal `origin_not_allowed`
  */
-export const ownPagesOnly =
-  (site: Site): RequestHandler =>
-  (request, _response, next) => {
-    const { origin } = request.headers;
-    const fetchSite = request.headers['sec-fetch-site'];
-    const isForeign =
-      origin === undefined && fetchSite !== undefined && fetchSite !== 'same-origin' && fetchSite !== 'none';
-    const refusal = isForeign
-      ? new Refusal('origin_not_allowed', 'Pages of another site may not use this browser’s login.')
-      : site.originRefusal(request);
-    if (refusal) {
-      site.noteOriginRefused(request, refusal);
-      throw refusal;
-    }
-    next();
-  };
+export function requireOwnPage(site: Site, request: IncomingMessage): void {
+  const { origin } = request.headers;
+  const fetchSite = request.headers['sec-fetch-site'];
+  const isForeign =
+    origin === undefined && fetchSite !== undefined && fetchSite !== 'same-origin' && fetchSite !== 'none';
+  const refusal = isForeign
+    ? new Refusal('origin_not_allowed', 'Pages of another site may not use this browser’s login.')
+    : site.originRefusal(request);
+  if (!refusal) return;
+  site.noteOriginRefused(request, refusal);
+  throw refusal;
+}
 
 /** The host as a URL of that scheme has it: lower case, without the scheme's own port. */
 function normalHost(host: string, protocol: string): string | undefined {

@@ -1,17 +1,20 @@
-import { json, Router, type RequestHandler } from 'express';
+import { Router, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.js';
-import { agentRoutes } from './agent-routes.js';
+import { Authorizer } from './authorizer.js';
+import { bindOperations } from './bind-operations.js';
 import { guard, isAgentPath } from './guard.js';
-import { loginRoutes } from './login-routes.js';
+import { agentHandlers } from './handlers/agents.js';
+import { loginHandlers } from './handlers/logins.js';
+import { probeHandlers } from './handlers/probes.js';
+import { sessionHandlers } from './handlers/sessions.js';
 import { noteMount } from './mount.js';
+import { operationOf, REQUEST_IDS, type Handlers } from './operations.js';
 import { problemHandler } from './problem.js';
 import type { Services } from './services.js';
-import { sessionRoutes } from './session-routes.js';
-import { storageGate } from './storage-gate.js';
 import { sessionIdsOnly, webSocketPaths } from './web-socket-paths.js';
 
-/** Largest body of a request; past it: 413 `body_too_large`. */
-const BODY_LIMIT = '1mb';
+/** Within these, what the table of operations does not list does not exist. Other paths are the host application's. */
+const OWN_PATHS = ['/api/v1', '/api/openapi.json'];
 
 const protect: RequestHandler = (_request, response, next) => {
   response.set({
@@ -25,29 +28,27 @@ const protect: RequestHandler = (_request, response, next) => {
 };
 
 /** All of the HTTP API. Paths that are not its own are passed on. */
-export function apiRouter(services: Services): Router {
+export function apiRouter(services: Services, { probes }: { probes: boolean }): Router {
   const { site } = services;
+  const handlers: Handlers = {
+    ...probeHandlers(services),
+    ...loginHandlers(services),
+    ...sessionHandlers(services),
+    ...agentHandlers(services),
+  };
   const router = Router();
   router.use(noteMount(site.path));
-
-  router.get('/health', protect, (_request, response) => {
-    response.json({ status: 'healthy', pod_name: services.podName });
-  });
-  router.get('/ready', protect, async (_request, response) => {
-    await services.ready();
-    response.json({ status: 'ready' });
-  });
+  if (probes) router.use(['/health', '/ready'], protect);
   router.use(
-    '/api',
+    OWN_PATHS,
     protect,
-    guard(site, (path) => isAgentPath(`/api${path}`)),
+    guard(site, (path) => isAgentPath(`/api/v1${path}`)),
   );
   router.all('/vnc/:sessionId', sessionIdsOnly, protect, guard(site));
   router.use(webSocketPaths(site));
-  router.use('/api/v1', json({ limit: BODY_LIMIT }));
-  router.use('/api/v1', storageGate(services.room));
-  router.use('/api/v1', loginRoutes(services), sessionRoutes(services), agentRoutes(services));
-  router.use('/api', (request) => {
+  const ids = REQUEST_IDS.filter((id) => probes || operationOf(id).tag !== 'Probes');
+  router.use(bindOperations(ids, handlers, { authorizer: new Authorizer(services), room: services.room }));
+  router.use('/api/v1', (request) => {
     throw new Refusal('not_found', `There is no ${request.method} ${request.baseUrl}${request.path}.`);
   });
   router.use(problemHandler(services.onError));

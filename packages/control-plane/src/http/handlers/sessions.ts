@@ -1,0 +1,113 @@
+import { notLoggedIn } from '../../auth/access-tokens.js';
+import type { User } from '../../auth/ports.js';
+import { Refusal } from '../../domain/errors.js';
+import type { Caller, Session } from '../../domain/session.js';
+import { noteOf } from '../audit-note.js';
+import { mountOf } from '../mount.js';
+import type { Call, Handlers } from '../operations.js';
+import type { Services } from '../services.js';
+import { eventView, sessionView, templateView } from '../views.js';
+
+const DEFAULT_LIMIT = 100;
+
+type SessionHandlers = Pick<
+  Handlers,
+  | 'listTemplates'
+  | 'listSessions'
+  | 'createSession'
+  | 'getSession'
+  | 'listSessionEvents'
+  | 'stopSession'
+  | 'deleteSession'
+  | 'hibernateSession'
+  | 'wakeSession'
+  | 'createTicket'
+>;
+
+/** What the operations on one session have in common. */
+type SessionCall = Pick<Call<'getSession'>, 'params' | 'caller' | 'request' | 'response'>;
+
+/** Templates, sessions and their tickets. */
+export function sessionHandlers(services: Services): SessionHandlers {
+  const { sessions, templates, tickets, events } = services;
+  const note = noteOf(services);
+  /** Notes what a user does to another user's session. */
+  const noteForeign = async (
+    { request, caller }: Pick<SessionCall, 'request' | 'caller'>,
+    session: Session,
+    action: string,
+  ): Promise<void> => {
+    if (session.userId === caller.userId) return;
+    const entry = { actorId: caller.userId, action, target: session.id, data: { user: session.user } };
+    await note(request, entry);
+  };
+  const change = (action: 'stop' | 'hibernate' | 'wake', noted: string) => async (call: SessionCall) => {
+    const session = await sessions[action](call.params.id, call.caller);
+    await noteForeign(call, session, noted);
+    return { status: 202, body: sessionView(session, mountOf(call.response)) } as const;
+  };
+  const stop = change('stop', 'session_stopped');
+
+  return {
+    listTemplates: async () => ({ status: 200, body: (await templates.list()).map(templateView) }),
+
+    listSessions: async ({ caller, response }) => {
+      const found = await sessions.list(caller);
+      return { status: 200, body: found.map((session) => sessionView(session, mountOf(response))) };
+    },
+
+    createSession: async (call) => {
+      const { body, caller, response } = call;
+      const owner = await ownerOf(services, caller, body.user ?? undefined);
+      const { session, created } = await sessions.create({
+        template: body.template,
+        userId: owner.id,
+        userRole: owner.role,
+        waitForCapacity: body.waitForCapacity ?? false,
+        ...(body.id != null && { id: body.id }),
+        ...(body.platform != null && { platform: body.platform }),
+        ...(body.region != null && { region: body.region }),
+        ...(body.labels != null && { labels: body.labels }),
+      });
+      if (created) await noteForeign(call, session, 'session_created');
+      return { status: created ? 201 : 200, body: sessionView(session, mountOf(response)) };
+    },
+
+    getSession: async ({ params, caller, response }) => {
+      const session = await sessions.get(params.id, caller);
+      return { status: 200, body: sessionView(session, mountOf(response)) };
+    },
+
+    listSessionEvents: async ({ params, query: { limit = DEFAULT_LIMIT, after }, caller }) => {
+      const session = await sessions.get(params.id, caller);
+      const found = await events.list(session.id, { limit, ...(after !== undefined && { after }) });
+      return { status: 200, body: found.map(eventView) };
+    },
+
+    stopSession: stop,
+    deleteSession: stop,
+    hibernateSession: change('hibernate', 'session_hibernated'),
+    wakeSession: change('wake', 'session_woken'),
+
+    createTicket: async (call) => {
+      const { params, body, caller } = call;
+      const session = await sessions.get(params.id, caller);
+      const { ticket, expiresAt } = await tickets.issue(session, caller.userId, body.mode);
+      await noteForeign(call, session, 'session_viewed');
+      return { status: 201, body: { ticket, expires_at: expiresAt.toISOString() } };
+    },
+  };
+}
+
+/** The owner of a new session: the caller, or the user that an administrator names. */
+async function ownerOf(services: Services, caller: Caller, username: string | undefined): Promise<User> {
+  const self = await services.users.find(caller.userId);
+  if (!self) throw notLoggedIn('This user does not exist any more.');
+  if (username === undefined || username.toLowerCase() === self.username.toLowerCase()) return self;
+  if (caller.role !== 'admin')
+    throw new Refusal('forbidden', 'Only administrators may create sessions for others.');
+  const user = await services.users.findByName(username);
+  if (!user)
+    throw new Refusal('invalid_field', `user must be the name of a user; got ${JSON.stringify(username)}.`);
+  return user;
+}
