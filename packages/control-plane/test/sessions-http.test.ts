@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AccessTokens } from '../src/auth/access-tokens.js';
 import type { Database } from '../src/index.js';
 import { pgliteDatabase } from '../src/pglite/index.js';
 import { DatabaseError } from '../src/stores/database-error.js';
 import { fakeAgent, type FakeAgent } from './support/fake-agent.js';
 import { eventually, setUpAdmin, startServer, TestClient, type TestServer } from './support/server.js';
+import { addUser as addUserOf } from './support/users.js';
 
 let database: Database;
 let server: TestServer;
@@ -34,17 +34,7 @@ async function addAgent(
   return fakeAgent({ url: server.wsUrl, agentId, key, ...more });
 }
 
-/** A client of a user who is no administrator. */
-async function addUser(username: string): Promise<TestClient> {
-  const { rows } = await database.query<{ id: string }>(
-    `insert into users (username, password_hash, role) values ($1, 'none', 'user') returning id`,
-    [username],
-  );
-  const client = new TestClient(server.url);
-  const tokens = new AccessTokens('a secret for tests that is long enough');
-  client.token = tokens.issue({ id: rows[0]!.id, username, role: 'user' }, 'a login').token;
-  return client;
-}
+const addUser = (username: string): Promise<TestClient> => addUserOf(database, server, username);
 
 const list = (answer: { body: unknown }) => answer.body as Record<string, unknown>[];
 const refused = (status: number, code: string) => ({

@@ -10,6 +10,8 @@ import {
 } from '../../src/index.js';
 import { checkAnswer } from './contract.js';
 
+export const JWT_SECRET = 'a secret for tests that is long enough';
+
 export interface TestServer extends AsyncDisposable {
   readonly controlPlane: ControlPlane;
   readonly server: Server;
@@ -37,7 +39,7 @@ export async function startServer(database: Database, more: ServerOptions = {}):
     createControlPlane({
       database,
       podName: 'pod-a',
-      jwtSecret: 'a secret for tests that is long enough',
+      jwtSecret: JWT_SECRET,
       templates: [{ name: 'desk', displayName: 'Desk', description: 'A desk' }],
       hub: { sweepIntervalMs: 50 },
       onEvent: (event) => events.push(event),
