@@ -1,5 +1,6 @@
 export {
   errorsOf,
+  LOGIN_TAGS,
   OPERATIONS,
   type AuditRule,
   type Operation,
@@ -8,6 +9,7 @@ export {
   type Operations,
   type OperationScope,
   type RequestId,
+  type ServerKind,
 } from './operations.js';
 export { API_ERRORS, type ApiErrorCode } from './errors.js';
 export type * from './types.js';

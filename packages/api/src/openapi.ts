@@ -1,6 +1,14 @@
 import type { z } from 'zod';
 import { API_ERRORS, type ApiErrorCode } from './errors.js';
-import { errorsOf, OPERATIONS, type Operation, type OperationAuth, type OperationId } from './operations.js';
+import {
+  errorsOf,
+  LOGIN_TAGS,
+  OPERATIONS,
+  type Operation,
+  type OperationAuth,
+  type OperationId,
+  type ServerKind,
+} from './operations.js';
 import { VERSION } from './version.js';
 import { jsonSchemaOf, namedJsonSchemas, type JsonSchema } from './json-schema.js';
 import { SCHEMAS, type OperationSchemas } from './schemas.js';
@@ -39,23 +47,27 @@ const SECURITY: Readonly<Record<OperationAuth, readonly Record<string, readonly 
  *
  * @param options.server URL or path below which the router is mounted. Default: the root
  */
-export function openApiDocument(options: { server?: string } = {}): OpenApiDocument {
+export function openApiDocument(options: ServerKind & { server?: string } = {}): OpenApiDocument {
+  const operations = Object.values<Operation>(OPERATIONS).filter(
+    ({ tag }) => !options.ownAccounts || !LOGIN_TAGS.has(tag),
+  );
   const paths: Record<string, Record<string, unknown>> = {};
   for (const id of Object.keys(OPERATIONS) as OperationId[]) {
     const { method, path } = OPERATIONS[id];
-    (paths[path] ??= {})[method.toLowerCase()] = describeOperation(id);
+    if (operations.includes(OPERATIONS[id]))
+      (paths[path] ??= {})[method.toLowerCase()] = describeOperation(id, options);
   }
   return {
     openapi: '3.1.0',
     info: { title: 'StreamSpace', version: VERSION },
     servers: [{ url: options.server || '/' }],
-    tags: [...new Set(Object.values(OPERATIONS).map(({ tag }) => tag))].map((name) => ({ name })),
+    tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: { schemas: namedJsonSchemas(), securitySchemes: SECURITY_SCHEMES },
   };
 }
 
-function describeOperation(id: OperationId): object {
+function describeOperation(id: OperationId, kind: ServerKind): object {
   const operation: Operation = OPERATIONS[id];
   const { params, query, body, reply }: OperationSchemas = SCHEMAS[id];
   const parameters = [...parametersOf(params, 'path'), ...parametersOf(query, 'query')];
@@ -74,7 +86,7 @@ function describeOperation(id: OperationId): object {
     }),
     responses: {
       ...Object.fromEntries(operation.success.map((status) => [status, success(status, reply)])),
-      ...problems(errorsOf(id)),
+      ...problems(errorsOf(id, kind)),
     },
   };
 }

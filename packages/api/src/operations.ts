@@ -365,10 +365,24 @@ const OF_BODIES: readonly ApiErrorCode[] = [
   'unsupported_media_type',
 ];
 
+/** Of which kind a server is. */
+export interface ServerKind {
+  /** An embedding application keeps the accounts: the operations of {@link LOGIN_TAGS} do not exist. @default false */
+  readonly ownAccounts?: boolean;
+}
+
+/** Tags of what a server does not have where an embedding application keeps the accounts. */
+export const LOGIN_TAGS: ReadonlySet<Operation['tag']> = new Set(['Setup', 'Logins']);
+
 /** Every code that an operation may answer with: its own, and those of all operations of its kind. */
-export function errorsOf(id: OperationId): readonly ApiErrorCode[] {
+export function errorsOf(id: OperationId, { ownAccounts = false }: ServerKind = {}): readonly ApiErrorCode[] {
   const operation: Operation = OPERATIONS[id];
   const codes = new Set<ApiErrorCode>([...operation.errors, ...BY_AUTH[operation.auth]]);
+  const ofUsers = operation.auth === 'user' || operation.auth === 'admin';
+  if (ownAccounts && ofUsers) {
+    codes.add('user_exists').add('busy');
+    if (operation.method !== 'GET') codes.add('origin_not_allowed');
+  }
   const isProbe = operation.tag === 'Probes';
   if (operation.upgrade) codes.add('upgrade_required');
   else if (operation.path.includes('{')) for (const code of OF_PATHS) codes.add(code);

@@ -118,7 +118,22 @@ export function createClient(options: ClientOptions): Client {
 
   const open = async <T>(call: Call): Promise<T> => (await transport.send(call)).body as T;
 
+  const { token: given } = resolved;
+  /** With the application's token; asked for once more where the server does not take it: it may have expired. */
+  const authorizedByApplication = async <T>(call: Call, ask: NonNullable<typeof given>): Promise<T> => {
+    const token = await abortable(ask(), call.signal);
+    try {
+      return await open<T>({ ...call, token });
+    } catch (error) {
+      if (!isUnauthorized(error)) throw error;
+      const renewed = await abortable(ask(), call.signal);
+      if (renewed === token) throw error;
+      return await open<T>({ ...call, token: renewed });
+    }
+  };
+
   const authorized = async <T>(call: Call): Promise<T> => {
+    if (given) return authorizedByApplication<T>(call, given);
     const token = await credentials.token(call.signal);
     try {
       return await open<T>({ ...call, token });

@@ -10,6 +10,13 @@ export interface ClientOptions {
   /** Carries the requests. @default the global `fetch` */
   readonly fetch?: typeof fetch;
   /**
+   * The token for `Authorization: Bearer …`, where another application keeps the accounts (option `authenticate` of
+   * `createControlPlane`): asked for at each call, and once more where the server answers 401. With an empty string the
+   * header is not sent, as where cookies of the application say who it is. `login` and `refresh` are of no use then.
+   * @default the tokens of `login`, `setup.complete` and `refresh`
+   */
+  readonly token?: string | (() => string | Promise<string>);
+  /**
    * Told whenever somebody is logged in or renewed (the login), and when nobody is any more (`undefined`):
    * after `logout`, and when the server refuses to renew. What it throws is dropped.
    */
@@ -46,6 +53,7 @@ export interface ResolvedClientOptions {
   readonly renewBeforeMs: number;
   readonly exclusive: <T>(run: () => Promise<T>) => Promise<T>;
   readonly store: LoginStore | undefined;
+  readonly token: (() => Promise<string>) | undefined;
 }
 
 function invalid(detail: string): ApiError {
@@ -98,5 +106,13 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     renewBeforeMs: positive('renewBeforeMs', options.renewBeforeMs, 60_000),
     exclusive: options.exclusive ?? ((run) => run()),
     store: options.store ?? defaultStore(baseUrl),
+    token: tokenOf(options.token),
   };
+}
+
+function tokenOf(token: ClientOptions['token']): ResolvedClientOptions['token'] {
+  if (token === undefined) return undefined;
+  if (typeof token === 'string') return async () => token;
+  if (typeof token === 'function') return async () => token();
+  throw invalid(`token is a ${typeof token}; it must be a string or a function.`);
 }

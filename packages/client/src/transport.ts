@@ -58,7 +58,7 @@ export class Transport {
 
   async #fetch(call: Call, signal: AbortSignal): Promise<Response> {
     const headers = new Headers({ accept: 'application/json' });
-    if (call.token !== undefined) headers.set('authorization', `Bearer ${call.token}`);
+    if (call.token) headers.set('authorization', `Bearer ${call.token}`);
     if (call.loginSecret !== undefined) headers.set('x-streamspace-login', call.loginSecret);
     if (call.body !== undefined) headers.set('content-type', 'application/json');
     this.#cookie.addTo(headers, call.path);

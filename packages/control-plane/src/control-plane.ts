@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { AgentHub, AgentHubOptions, HubCounters } from '@streamspace/hub';
 import type { RequestHandler, Router } from 'express';
+import type { Authenticate } from './auth/own-accounts.js';
 import type { TemplateSeed } from './domain/template.js';
 import type { ControlPlaneEvent } from './events.js';
 import type { SiteOptions } from './http/site-options.js';
@@ -47,6 +48,19 @@ export interface ControlPlaneOptions extends SiteOptions {
   jwtSecret: string;
   /** Keys the hashes of agent keys. Changing it makes every agent key invalid. @default derived from jwtSecret */
   agentKeySecret?: string;
+  /**
+   * Says who sends a request, where the application has accounts of its own: asked at each request that needs a user, with
+   * a signal that ends after 10 s. `undefined` is answered with 401. A user appears at the first request, and is found by
+   * `issuer` and `subject` later; a name that another user has is refused. `request` is as the application's own
+   * middleware has left it (`request.user`, for example).
+   *
+   * With it there is no set-up and no login of ours. As cookies may say who it is, requests that change something are
+   * answered only where their Origin is the own one or in `allowedOrigins`. What it throws is answered with 500 and
+   * reported.
+   *
+   * @default users log in with passwords
+   */
+  authenticate?: Authenticate;
   /** Written to the database at the start, by name; others there are left alone. @default none */
   templates?: readonly TemplateSeed[];
   /**
@@ -163,7 +177,7 @@ export interface ControlPlane extends AsyncDisposable {
   readonly setup: {
     /**
      * A new one-time token for `POST /api/v1/setup`; earlier ones are void, it lasts 24 hours.
-     * `undefined` when there is an administrator already.
+     * `undefined` when there is an administrator already, and with `authenticate`.
      */
     issueLink(): Promise<string | undefined>;
   };

@@ -1,6 +1,7 @@
 import { createAgentHub, type AgentHub, type HubEvent } from '@streamspace/hub';
 import { AccessTokens } from './auth/access-tokens.js';
 import { AgentKeys } from './auth/agent-keys.js';
+import { OwnAccounts } from './auth/own-accounts.js';
 import { Logins } from './auth/logins.js';
 import { Passwords } from './auth/passwords.js';
 import { deriveKey } from './auth/secrets.js';
@@ -127,7 +128,7 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     guard: guard(services.site),
     hub,
     counters: () => ({ ...hub.counters(), viewers: viewers.counters() }),
-    setup: { issueLink: () => services.setup.issueLink() },
+    setup: { issueLink: async () => (services.ownAccounts ? undefined : services.setup.issueLink()) },
     agents: { issueKey: (agentId) => services.agentKeys.issue(agentId) },
     [Symbol.asyncDispose]: () => (closing ??= close(hub, placer)),
   };
@@ -218,6 +219,9 @@ function createServices(
     podName,
     users: stores.users,
     accessTokens,
+    ownAccounts:
+      options.authenticate &&
+      new OwnAccounts({ authenticate: options.authenticate, store: stores.identities }),
     logins,
     setup: new Setup({ users: stores.users, store: stores.setup, passwords, logins, onEvent }),
     sessions: new Sessions({

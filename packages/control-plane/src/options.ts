@@ -1,3 +1,4 @@
+import type { Authenticate } from './auth/own-accounts.js';
 import type { ControlPlaneOptions } from './control-plane.js';
 import { isDnsLabel } from './domain/session.js';
 import type { Template, TemplateSeed } from './domain/template.js';
@@ -27,6 +28,7 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
   readonly unisolatedAgents: 'admins' | 'everyone';
   readonly retention: Retention;
   readonly probes: boolean;
+  readonly authenticate?: Authenticate;
   readonly storage: NonNullable<ControlPlaneOptions['storage']>;
   readonly hub: NonNullable<ControlPlaneOptions['hub']>;
   readonly onEvent: (event: ControlPlaneEvent) => void;
@@ -81,6 +83,7 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
       allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
     },
     probes: given.probes ?? true,
+    ...(given.authenticate && { authenticate: authenticateOf(given.authenticate) }),
     storage: given.storage ?? (async () => undefined),
     hub: given.hub ?? {},
     ...(given.backend && { backend: given.backend }),
@@ -128,6 +131,11 @@ function count(name: string, value: number | undefined, fallback: number, least:
   if (value === undefined) return fallback;
   if (Number.isSafeInteger(value) && value >= least && value <= LARGEST_COUNT) return value;
   throw invalid(name, value, `a whole number from ${least} to ${LARGEST_COUNT}`);
+}
+
+function authenticateOf(value: unknown): Authenticate {
+  if (typeof value === 'function') return value as Authenticate;
+  throw invalid('authenticate', typeof value, 'a function');
 }
 
 function unisolated(value: unknown): 'admins' | 'everyone' {

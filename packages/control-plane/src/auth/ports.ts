@@ -1,4 +1,5 @@
 import type { Role, ViewerMode } from '../domain/session.js';
+import type { Identity } from './identity.js';
 
 export interface User {
   readonly id: string;
@@ -15,6 +16,17 @@ export interface UserStore {
   findByName(username: string): Promise<(User & { readonly passwordHash: string | undefined }) | undefined>;
   /** Whether there is an administrator who can log in. */
   hasAdmin(): Promise<boolean>;
+}
+
+/** Users whose accounts another application keeps. */
+export interface IdentityStore {
+  /**
+   * The user of an identity, with the name and the role that it has now. A user is found by issuer and subject alone, and
+   * added where there is none.
+   *
+   * @returns `undefined` where another user has the name; nothing changes then
+   */
+  put(identity: Identity): Promise<User | undefined>;
 }
 
 export interface SetupStore {

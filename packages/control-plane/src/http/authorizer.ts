@@ -1,6 +1,7 @@
 import type { OperationAuth } from '@streamspace/api';
 import type { Request } from 'express';
 import { notLoggedIn, type AccessTokens } from '../auth/access-tokens.js';
+import type { OwnAccounts } from '../auth/own-accounts.js';
 import type { AgentKeys } from '../auth/agent-keys.js';
 import { Refusal } from '../domain/errors.js';
 import type { Caller } from '../domain/session.js';
@@ -13,8 +14,12 @@ export interface AuthorizerOptions {
   readonly accessTokens: AccessTokens;
   readonly agentKeys: AgentKeys;
   readonly site: Site;
+  /** Accounts of the host application, in place of access tokens. */
+  readonly ownAccounts?: OwnAccounts | undefined;
   readonly onEvent: (event: ControlPlaneEvent) => void;
 }
+
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** The one place that decides who may call an operation. */
 export class Authorizer {
@@ -42,7 +47,7 @@ export class Authorizer {
       case 'user':
         return this.#caller(request);
       case 'admin': {
-        const caller = this.#caller(request);
+        const caller = await this.#caller(request);
         if (caller.role !== 'admin') throw new Refusal('forbidden', 'This requires the administrator role.');
         return caller;
       }
@@ -72,7 +77,13 @@ export class Authorizer {
     return { agentId };
   }
 
-  #caller(request: Request): Caller {
+  async #caller(request: Request): Promise<Caller> {
+    const { site, ownAccounts } = this.#options;
+    if (ownAccounts) {
+      // Cookies of the application may say who it is, and browsers send them with requests of any page.
+      if (!READING.has(request.method)) requireOwnPage(site, request);
+      return ownAccounts.callerOf(request);
+    }
     const token = bearerOf(request);
     if (token === undefined) throw notLoggedIn('The header Authorization: Bearer … is missing.');
     return this.#options.accessTokens.verify(token);

@@ -1,3 +1,4 @@
+import { LOGIN_TAGS } from '@streamspace/api';
 import { Router, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.js';
 import { Authorizer } from './authorizer.js';
@@ -46,7 +47,8 @@ export function apiRouter(services: Services, { probes }: { probes: boolean }): 
   );
   router.all('/vnc/:sessionId', sessionIdsOnly, protect, guard(site));
   router.use(webSocketPaths(site));
-  const ids = REQUEST_IDS.filter((id) => probes || operationOf(id).tag !== 'Probes');
+  const off = new Set([...(probes ? [] : ['Probes']), ...(services.ownAccounts ? LOGIN_TAGS : [])]);
+  const ids = REQUEST_IDS.filter((id) => !off.has(operationOf(id).tag));
   router.use(bindOperations(ids, handlers, { authorizer: new Authorizer(services), room: services.room }));
   router.use('/api/v1', (request) => {
     throw new Refusal('not_found', `There is no ${request.method} ${request.baseUrl}${request.path}.`);

@@ -1,5 +1,6 @@
 import type { AccessTokens } from '../auth/access-tokens.js';
 import type { AgentKeys } from '../auth/agent-keys.js';
+import type { OwnAccounts } from '../auth/own-accounts.js';
 import type { Logins } from '../auth/logins.js';
 import type { UserStore } from '../auth/ports.js';
 import type { Setup } from '../auth/setup.js';
@@ -18,6 +19,8 @@ export interface Services {
   readonly setup: Setup;
   readonly logins: Logins;
   readonly accessTokens: AccessTokens;
+  /** Accounts of the host application, in place of logins. */
+  readonly ownAccounts: OwnAccounts | undefined;
   readonly sessions: Sessions;
   readonly templates: TemplateStore;
   readonly agents: AgentsStore;

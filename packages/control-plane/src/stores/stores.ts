@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CommandQueue } from '@streamspace/hub';
-import type { LoginStore, SetupStore, TicketStore, UserStore } from '../auth/ports.js';
+import type { IdentityStore, LoginStore, SetupStore, TicketStore, UserStore } from '../auth/ports.js';
 import type { SessionStore, TemplateStore } from '../domain/ports.js';
 import type { AuditStore, EventStore } from '../domain/timeline.js';
 import { sqlAgentOwnership, type SqlAgentOwnership } from './agent-ownership.js';
@@ -8,6 +8,7 @@ import { sqlAgentsStore, type AgentsStore, type AgentsView } from './agents-stor
 import { sqlCommandQueue } from './command-queue.js';
 import type { Database } from './database.js';
 import { sqlAuditStore, sqlEventStore } from './events-store.js';
+import { sqlIdentityStore } from './identity-store.js';
 import { sqlLoginStore } from './login-store.js';
 import {
   DEAD_MS,
@@ -37,6 +38,7 @@ export interface StoresOptions extends AgentsView {
 /** Everything that is kept, over one database. */
 export interface Stores {
   readonly users: UserStore;
+  readonly identities: IdentityStore;
   readonly setup: SetupStore;
   readonly logins: LoginStore;
   readonly tickets: TicketStore;
@@ -56,6 +58,7 @@ export function createStores(given: StoresOptions): Stores {
   const { database, podName } = options;
   return {
     users: sqlUserStore(database),
+    identities: sqlIdentityStore(database),
     setup: sqlSetupStore(database),
     logins: sqlLoginStore(database),
     tickets: sqlTicketStore(database),

@@ -13,6 +13,7 @@ import { replicasSuite } from './replicas-suite.js';
 import { restoringSuite } from './restoring-suite.js';
 import { sessionsSuite } from './sessions-suite.js';
 import { timelineSuite } from './timeline-suite.js';
+import { identitiesSuite } from './identities-suite.js';
 import { usersSuite } from './users-suite.js';
 
 /**
@@ -66,6 +67,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
   timelineSuite(runner, fixtures);
   loginsSuite(runner, fixtures);
   usersSuite(runner, fixtures);
+  identitiesSuite(runner, fixtures);
 }
 
 async function connect(on: Fixtures, agentId: string): Promise<{ epoch: number }> {

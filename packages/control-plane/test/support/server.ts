@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ServerKind } from '@streamspace/api';
 import express, { type Express } from 'express';
 import {
   createControlPlane,
@@ -80,7 +81,10 @@ export class TestClient {
   cookie: string | undefined;
   secret: string | undefined;
 
-  constructor(readonly url: string) {}
+  constructor(
+    readonly url: string,
+    readonly kind: ServerKind = {},
+  ) {}
 
   async send(
     method: string,
@@ -104,7 +108,7 @@ export class TestClient {
     const text = await response.text();
     const answer = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
     if (typeof answer['login_secret'] === 'string') this.secret = answer['login_secret'];
-    checkAnswer(method, path, response.status, answer);
+    checkAnswer(method, path, response.status, answer, this.kind);
     return { status: response.status, headers: response.headers, body: answer };
   }
 }

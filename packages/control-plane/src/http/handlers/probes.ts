@@ -7,6 +7,7 @@ import type { Services } from '../services.js';
 export function probeHandlers({
   podName,
   ready,
+  ownAccounts,
 }: Services): Pick<Handlers, 'getHealth' | 'getReadiness' | 'getOpenApi'> {
   // Made once: it costs milliseconds, and anyone may ask for it.
   let document: OpenApiDocument | undefined;
@@ -17,7 +18,7 @@ export function probeHandlers({
       return { status: 200, body: { status: 'ready' } };
     },
     getOpenApi: async ({ response }) => {
-      document ??= openApiDocument();
+      document ??= openApiDocument({ ownAccounts: ownAccounts !== undefined });
       return { status: 200, body: { ...document, servers: [{ url: mountOf(response) || '/' }] } };
     },
   };

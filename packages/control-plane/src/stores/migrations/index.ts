@@ -8,6 +8,7 @@ import { takeoversAndDueCommands } from './0005-takeovers-and-due-commands.js';
 import { endingSessions } from './0006-ending-sessions.js';
 import { replicas } from './0007-replicas.js';
 import { loginSecrets } from './0008-login-secrets.js';
+import { identities } from './0010-identities.js';
 
 /**
  * Every change of the schema, in order. Released ones never change; they only ever add. The number of the one that takes
@@ -23,4 +24,5 @@ export const MIGRATIONS: readonly Migration[] = [
   endingSessions,
   replicas,
   loginSecrets,
+  identities,
 ];

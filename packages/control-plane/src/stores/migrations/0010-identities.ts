@@ -1,0 +1,15 @@
+import type { Migration } from './migration.js';
+
+/**
+ * Users whose accounts another application keeps: found by issuer and subject, without a password. Replicas of an
+ * earlier release take a user without a password for one who cannot log in.
+ */
+export const identities: Migration = {
+  version: '0010_identities',
+  sql: `
+alter table users add column if not exists issuer text;
+alter table users add column if not exists subject text;
+alter table users alter column password_hash drop not null;
+create unique index if not exists users_identity on users (issuer, subject) where issuer is not null;
+`,
+};

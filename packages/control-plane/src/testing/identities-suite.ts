@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { TestRunner } from '@streamspace/hub/testing';
+import type { Identity } from '../auth/identity.js';
+import type { Fixtures } from './fixtures.js';
+
+/** Users whose accounts another application keeps. */
+export function identitiesSuite({ describe, it }: TestRunner, fixtures: () => Promise<Fixtures>): void {
+  const identity = (more: Partial<Identity> = {}): Identity => {
+    const unique = randomUUID();
+    return {
+      issuer: 'https://id.example',
+      subject: unique,
+      username: `ida-${unique}`,
+      role: 'user',
+      ...more,
+    };
+  };
+
+  describe('identities', () => {
+    it('are one user each, however often and however much at once they are put', async () => {
+      const on = await fixtures();
+      const one = identity();
+      const users = await Promise.all(Array.from({ length: 8 }, () => on.identities.put(one)));
+      assert.equal(new Set(users.map((user) => user?.id)).size, 1);
+      assert.deepEqual(users[0], { id: users[0]?.id, username: one.username, role: 'user' });
+      assert.deepEqual(await on.users.find(users[0]!.id), users[0]);
+    });
+
+    it('of two issuers with the same subject are two users', async () => {
+      const on = await fixtures();
+      const one = identity();
+      const other = { ...identity(), issuer: 'https://other.example', subject: one.subject };
+      assert.notEqual((await on.identities.put(one))?.id, (await on.identities.put(other))?.id);
+    });
+
+    it('keep their user when name and role change', async () => {
+      const on = await fixtures();
+      const one = identity();
+      const before = await on.identities.put(one);
+      const changed = { ...one, username: `${one.username}-2`, role: 'admin' } as const;
+      assert.deepEqual(await on.identities.put(changed), {
+        id: before?.id,
+        username: changed.username,
+        role: 'admin',
+      });
+    });
+
+    it('do not get the name of a user who is there, in whatever case, and change nothing then', async () => {
+      const on = await fixtures();
+      const local = await on.addUser('admin');
+      const taken = identity({ username: local.username.toUpperCase() });
+      assert.equal(await on.identities.put(taken), undefined);
+      assert.deepEqual(await on.users.find(local.id), { ...local, role: 'admin' });
+
+      const one = identity();
+      const before = await on.identities.put(one);
+      assert.equal(await on.identities.put({ ...one, username: local.username, role: 'admin' }), undefined);
+      assert.deepEqual(await on.users.find(before!.id), before);
+    });
+
+    it('have no password, and are no administrator who could log in', async () => {
+      const on = await fixtures();
+      const one = identity({ role: 'admin' });
+      await on.identities.put(one);
+      assert.equal((await on.users.findByName(one.username))?.passwordHash, undefined);
+      await on.database.query(`update users set role = 'user' where issuer is null`);
+      assert.equal(await on.users.hasAdmin(), false);
+    });
+
+    it('are found by an index', async () => {
+      const on = await fixtures();
+      const plan = await on.database.transaction(async (tx) => {
+        await tx.query('set local enable_seqscan = off');
+        const { rows } = await tx.query(`explain select id from users where issuer = 'a' and subject = 'b'`);
+        return JSON.stringify(rows);
+      });
+      assert.match(plan, /users_identity/);
+    });
+  });
+}
