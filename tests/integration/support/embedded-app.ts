@@ -10,6 +10,8 @@ export interface EmbeddedAppOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What the app's command is started with, for example `unshare --pid`. */
   readonly before?: readonly string[];
+  /** Path of a module that is loaded before the app. */
+  readonly preload?: string;
 }
 
 /** The control plane's app in embedded mode, as a process. */
@@ -19,8 +21,10 @@ export class EmbeddedApp {
   readonly closed: Promise<unknown>;
   #heard: () => void = () => undefined;
 
-  constructor({ dataFolder, environment = {}, before = [] }: EmbeddedAppOptions) {
-    const command = [process.execPath, '--conditions=@streamspace/source', '--import', 'tsx', MAIN];
+  constructor({ dataFolder, environment = {}, before = [], preload }: EmbeddedAppOptions) {
+    const modules = ['tsx', ...(preload === undefined ? [] : [preload])];
+    const imports = modules.flatMap((module) => ['--import', module]);
+    const command = [process.execPath, '--conditions=@streamspace/source', ...imports, MAIN];
     const [program, ...args] = [...before, ...command];
     this.child = spawn(program!, args, {
       env: { PATH: process.env['PATH'], PORT: '0', STREAMSPACE_DATA_DIR: dataFolder, ...environment },
