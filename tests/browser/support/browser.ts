@@ -1,12 +1,23 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll } from 'vitest';
 import { missing } from '../../servers/missing.js';
 
 const EXECUTABLE = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+/** For a machine that is busy with other tests. */
+const CLOSE_MS = 60_000;
 const SCREENSHOTS = fileURLToPath(new URL('../../../.artifacts/screenshots/', import.meta.url));
 
 /** Whether there is a browser to test with. A strict run must have one. */
@@ -23,7 +34,7 @@ export interface Scheme {
   readonly options?: readonly string[];
 }
 
-/** One browser with a profile of its own, and a record of everything that it should not have done. */
+/** A new profile in a browser that the tests of a file share, and a record of everything that it should not have done. */
 export interface TestBrowser extends AsyncDisposable {
   readonly page: Page;
   readonly context: BrowserContext;
@@ -37,25 +48,36 @@ export interface TestBrowser extends AsyncDisposable {
   screenshot(name: string): Promise<void>;
 }
 
-export async function openBrowser(origin: string, look: Scheme = {}): Promise<TestBrowser> {
-  const profile = await mkdtemp(join(tmpdir(), 'streamspace-browser-'));
-  const context = await chromium.launchPersistentContext(profile, {
+/** Running browsers by the options of their command lines. Each test file has its own. */
+const running = new Map<string, Promise<Browser>>();
+afterAll(async () => {
+  for (const starting of running.values()) await (await starting).close();
+}, CLOSE_MS);
+
+function browserWith(options: readonly string[]): Promise<Browser> {
+  const key = options.join(' ');
+  const known = running.get(key);
+  if (known) return known;
+  const starting = chromium.launch({
     executablePath: EXECUTABLE,
     headless: true,
+    args: [...ARGUMENTS, ...options],
+  });
+  running.set(key, starting);
+  // One that cannot start or has crashed is not the end of the tests that follow.
+  const forget = (): boolean => running.delete(key);
+  starting.then((browser) => browser.once('disconnected', forget), forget);
+  return starting;
+}
+
+/** Opens a page with storage, cookies and cache of its own. */
+export async function openBrowser(origin: string, look: Scheme = {}): Promise<TestBrowser> {
+  const browser = await browserWith(look.options ?? []);
+  const context = await browser.newContext({
     viewport: look.viewport ?? { width: 1280, height: 800 },
     colorScheme: look.colorScheme ?? 'light',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      ...(look.options ?? []),
-    ],
   });
-  const page = context.pages()[0] ?? (await context.newPage());
+  const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const strayRequests: string[] = [];
   const complaints: string[] = [];
@@ -83,9 +105,6 @@ export async function openBrowser(origin: string, look: Scheme = {}): Promise<Te
       await mkdir(SCREENSHOTS, { recursive: true });
       await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
     },
-    [Symbol.asyncDispose]: async () => {
-      await context.close();
-      await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-    },
+    [Symbol.asyncDispose]: () => context.close(),
   };
 }
