@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pgliteDatabase } from '@streamspace/control-plane/pglite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../browser/support/eventually.js';
 import { hasBrowser, type TestBrowser } from '../browser/support/browser.js';
@@ -53,6 +57,8 @@ const areReady =
 /** Products that are started or starting: of the cell whose tests run, and of the next one. */
 const stages = new Map<Cell, Promise<Stage>>();
 let certificate: Certificate;
+/** Folder of a database that every product begins with a copy of. */
+let database: string;
 
 function stageOf(cell: Cell): Promise<Stage> {
   const { program, start } = proxies[cell.name];
@@ -60,6 +66,7 @@ function stageOf(cell: Cell): Promise<Stage> {
     stages.get(cell) ??
     Stage.start({
       ...cell,
+      database,
       startProxy: (options) => start(program!, options),
       ...(cell.scheme === 'https' && { certificate }),
     });
@@ -78,11 +85,16 @@ async function dispose(cell: Cell): Promise<void> {
 }
 
 beforeAll(async () => {
-  if (areReady) certificate = await makeCertificate(openssl, HOSTNAME);
-});
+  if (!areReady) return;
+  certificate = await makeCertificate(openssl, HOSTNAME);
+  database = await mkdtemp(join(tmpdir(), 'streamspace-new-database-'));
+  await (await pgliteDatabase({ dataFolder: database }))[Symbol.asyncDispose]();
+}, 60_000);
 afterAll(async () => {
   for (const cell of [...stages.keys()]) await dispose(cell);
-  if (areReady) await certificate[Symbol.asyncDispose]();
+  if (!areReady) return;
+  await certificate[Symbol.asyncDispose]();
+  await rm(database, { recursive: true, force: true });
 }, 60_000);
 
 for (const [index, cell] of cells.entries()) {

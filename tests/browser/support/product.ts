@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,9 +29,16 @@ export interface Product extends AsyncDisposable {
   startAgain(): Promise<void>;
 }
 
-/** @param environment settings beside port and data folder */
-export async function startProduct(environment: Readonly<Record<string, string>> = {}): Promise<Product> {
+/**
+ * @param environment settings beside port and data folder
+ * @param database folder of a new database that a copy is begun with: to make one takes seconds
+ */
+export async function startProduct(
+  environment: Readonly<Record<string, string>> = {},
+  database?: string,
+): Promise<Product> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'streamspace-data-'));
+  if (database !== undefined) await cp(database, join(dataFolder, 'db'), { recursive: true });
   const port = await freePort();
   const settings = { ...environment, PORT: String(port), STREAMSPACE_DATA_DIR: dataFolder };
   let run = new Run(settings);

@@ -18,6 +18,8 @@ export interface StageOptions {
   readonly certificate?: Certificate;
   /** Settings beside `PUBLIC_URL` and `TRUST_PROXY`; an empty one takes one of these away. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Folder of a new database that the product begins with a copy of. @default the product makes one */
+  readonly database?: string;
 }
 
 /** The product behind a reverse proxy. */
@@ -36,10 +38,11 @@ export class Stage implements AsyncDisposable {
   }
 
   static async start(options: StageOptions): Promise<Stage> {
-    const { startProxy, certificate, prefix, prefixIs, environment } = options;
+    const { startProxy, certificate, prefix, prefixIs, environment, database } = options;
     const port = await freePort();
     const publicUrl = `${certificate ? 'https' : 'http'}://${HOSTNAME}:${port}${prefix}`;
-    const product = await startProduct({ PUBLIC_URL: publicUrl, TRUST_PROXY: PROXIES, ...environment });
+    const settings = { PUBLIC_URL: publicUrl, TRUST_PROXY: PROXIES, ...environment };
+    const product = await startProduct(settings, database);
     try {
       const proxy = await startProxy({
         port,
