@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { pgliteDatabase } from '../src/pglite/index.js';
 
 let dataFolder: string;
@@ -11,11 +11,21 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dataFolder, { recursive: true, force: true }));
 
+/** A database that was made and closed, which tests that do not make their own begin with. */
+let made: string;
+beforeAll(async () => {
+  made = await mkdtemp(join(tmpdir(), 'streamspace-pglite-made-'));
+  await makeDatabase(made);
+}, 60_000);
+afterAll(() => rm(made, { recursive: true, force: true }));
+
+const copyDatabase = (): Promise<void> => cp(made, dataFolder, { recursive: true });
+
 const marker = () => join(dataFolder, 'streamspace-database');
 const version = () => join(dataFolder, 'PG_VERSION');
 
-async function makeDatabase(): Promise<void> {
-  await using database = await pgliteDatabase({ dataFolder });
+async function makeDatabase(folder = dataFolder): Promise<void> {
+  await using database = await pgliteDatabase({ dataFolder: folder });
   await database.script('create table items (n int4); insert into items values (7)');
 }
 
@@ -26,7 +36,7 @@ async function items(): Promise<unknown[]> {
 
 describe('a folder that held a PGlite database', () => {
   it('never gets a new one unasked when its version is missing or empty', { timeout: 60_000 }, async () => {
-    await makeDatabase();
+    await copyDatabase();
     const kept = await readFile(version(), 'utf8');
     const refused = async (what: string) => {
       const before = (await readdir(dataFolder)).sort();
@@ -46,14 +56,14 @@ describe('a folder that held a PGlite database', () => {
   });
 
   it('is opened and marked when it is from before there was a marker', { timeout: 60_000 }, async () => {
-    await makeDatabase();
+    await copyDatabase();
     await unlink(marker());
     expect(await items()).toEqual([{ n: 7 }]);
     expect(await readFile(marker(), 'utf8')).toBe('founded\n');
   });
 
   it('begins again when its first start was cut short', { timeout: 60_000 }, async () => {
-    await makeDatabase();
+    await copyDatabase();
     await writeFile(marker(), 'founding\n');
     // A copy that got as far as the version and no further.
     await rm(join(dataFolder, 'global'), { recursive: true });
