@@ -42,13 +42,12 @@ export async function checkPackages(context) {
     });
     if (result.failed === 0) {
       await check('install all tarballs', install(packages, folder, context));
-      for (const one of packages) {
-        const entries = Object.keys(one.manifest.exports).filter((entry) => entry !== './package.json');
-        for (const entry of entries) {
-          const name = join(one.name, entry);
-          await check(`import ${name}`, importEntry(name, folder, context));
-        }
-      }
+      const entries = packages.flatMap(({ name, manifest }) =>
+        Object.keys(manifest.exports)
+          .filter((entry) => entry !== './package.json')
+          .map((entry) => join(name, entry)),
+      );
+      await forEach(entries, (name) => check(`import ${name}`, importEntry(name, folder, context)));
       await check('a new database begins as the snapshot in the tarball', openShipped(folder, context));
       await check('the starter of agent-core passes the kit', testStarter(folder, context));
     }
