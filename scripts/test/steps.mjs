@@ -11,7 +11,8 @@ const bin = (path) => join(root, 'node_modules', path);
 
 /**
  * In the order in which they run, the quick ones first. `run` resolves with how many checks passed and failed;
- * `needs` names Debian packages.
+ * `needs` names Debian packages. Two test files run at once where most of
+ * them wait for databases, processes and browsers.
  */
 export const steps = [
   { name: 'tidy', budgetS: 10, run: removeBuilt },
@@ -20,30 +21,36 @@ export const steps = [
     budgetS: 60,
     run: command(bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'),
   },
-  { name: 'lint', budgetS: 120, run: command(bin('eslint/bin/eslint.js'), '--max-warnings', '0', '.') },
+  {
+    name: 'lint',
+    budgetS: 120,
+    run: command(bin('eslint/bin/eslint.js'), '--max-warnings', '0', '.'),
+  },
   { name: 'types', budgetS: 90, run: checkTypes },
   // One minute for the unit tests proper, five for contract suites and for processes that are frozen or lose their disk.
   {
     name: 'unit',
     budgetS: 480,
     needs: ['postgresql', 'pgbouncer'],
-    // Two at a time also where vitest would take one: most of them wait for databases and processes.
-    run: (context) => runProjects(unitProjects(), context, ['--maxWorkers=2']),
+    run: (context) => runProjects('unit', context, { projects: unitProjects(), filesAtOnce: 2 }),
   },
-  { name: 'repository', budgetS: 60, run: (context) => runProjects(['repository'], context) },
+  { name: 'repository', budgetS: 60, run: (context) => runProjects('repository', context) },
   {
     name: 'integration',
     budgetS: 360,
     needs: ['tigervnc-standalone-server', 'openbox', 'xterm'],
-    // One file at a time: some compare speeds within a run.
-    run: (context) => runProjects(['integration'], context, ['--no-file-parallelism']),
+    run: (context) =>
+      runProjects('integration', context, {
+        projects: ['integration', 'integration-alone'],
+        filesAtOnce: 2,
+      }),
   },
   {
     // Processes that are killed and databases that go away, under load.
     name: 'chaos',
     budgetS: 220,
     needs: ['postgresql', 'pgbouncer'],
-    run: (context) => runProjects(['chaos'], context, ['--no-file-parallelism']),
+    run: (context) => runProjects('chaos', context, { filesAtOnce: 1 }),
   },
   {
     // VNC software that others wrote.
@@ -53,7 +60,7 @@ export const steps = [
       ...['tigervnc-standalone-server', 'x11vnc', 'xvfb', 'x11-xserver-utils', 'openbox', 'xterm'],
       'chromium',
     ],
-    run: (context) => runProjects(['real-vnc'], context, ['--no-file-parallelism']),
+    run: (context) => runProjects('real-vnc', context, { filesAtOnce: 1 }),
   },
   {
     name: 'browser',
@@ -61,7 +68,7 @@ export const steps = [
     needs: ['chromium'],
     run: async (context) => {
       await ensureWebBuilt({ signal: context.signal });
-      return runProjects(['browser'], context);
+      return runProjects('browser', context, { filesAtOnce: 2 });
     },
   },
   {
@@ -71,10 +78,10 @@ export const steps = [
     needs: ['nginx-light', 'haproxy', 'caddy', 'openssl', 'chromium'],
     run: async (context) => {
       await ensureWebBuilt({ signal: context.signal });
-      return runProjects(['proxies'], context, ['--no-file-parallelism']);
+      return runProjects('proxies', context, { filesAtOnce: 2 });
     },
   },
-  { name: 'newcomer', budgetS: 180, run: (context) => runProjects(['newcomer'], context) },
+  { name: 'newcomer', budgetS: 180, run: (context) => runProjects('newcomer', context) },
   { name: 'packages', budgetS: 180, run: checkPackages },
   { name: 'tree', budgetS: 10, run: checkTree },
 ];

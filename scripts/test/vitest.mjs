@@ -4,17 +4,26 @@ import { stripVTControlCharacters } from 'node:util';
 import { root } from '../bootstrap.mjs';
 import { run } from '../child.mjs';
 
-/** Runs vitest projects; a test file that could not be loaded, and an error outside of any test, count as failed. */
-export async function runProjects(projects, { environment, strict, signal }, options = []) {
+/**
+ * Runs vitest projects; a test file that could not be loaded, and an error outside of any test, count as failed.
+ *
+ * @param name of the step; the report is called like it, and so is the project where none are named
+ * @param filesAtOnce so many test files run beside each other, in projects that allow it. Default: vitest's
+ */
+export async function runProjects(
+  name,
+  { environment, strict, signal },
+  { projects = [name], filesAtOnce } = {},
+) {
   const folder = join(root, '.artifacts', 'test');
-  const report = join(folder, `${projects.length > 1 ? 'unit' : projects[0]}.json`);
+  const report = join(folder, `${name}.json`);
   mkdirSync(folder, { recursive: true });
   rmSync(report, { force: true });
   const args = [
     join(root, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
-    ...projects.flatMap((name) => ['--project', name]),
-    ...options,
+    ...projects.flatMap((project) => ['--project', project]),
+    ...(filesAtOnce === undefined ? [] : [`--maxWorkers=${filesAtOnce}`]),
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
