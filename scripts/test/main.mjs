@@ -57,8 +57,7 @@ async function runSteps(names, total, interrupt) {
   const context = { environment: testEnvironment(), strict, memory: new Map() };
   const summary = [];
   const failures = [];
-  for (const step of chosen) {
-    interrupt.throwIfAborted();
+  const runOne = async (step) => {
     const lacking = (step.needs ?? []).filter((part) => missing.has(part));
     const result =
       lacking.length > 0
@@ -72,9 +71,24 @@ async function runSteps(names, total, interrupt) {
     summary.push(
       `${step.name} ${result.seconds === undefined ? 'skipped' : `${result.seconds.toFixed(0)} s`}`,
     );
+  };
+  for (const some of inGroups(chosen)) {
+    interrupt.throwIfAborted();
+    await Promise.all(some.map(runOne));
   }
   console.log(`\n${summary.join(' · ')}`);
   if (failures.length > 0) console.log(`Failed:\n${failures.join('\n')}`);
+}
+
+/** The steps in their order, neighbours of the same group together. */
+function inGroups(chosen) {
+  const groups = [];
+  for (const step of chosen) {
+    const last = groups.at(-1);
+    if (step.group !== undefined && last?.[0].group === step.group) last.push(step);
+    else groups.push([step]);
+  }
+  return groups;
 }
 
 /** The names once more at the end, so that they are found where only the end of the output was kept. */

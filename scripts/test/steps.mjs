@@ -11,22 +11,24 @@ const bin = (path) => join(root, 'node_modules', path);
 
 /**
  * In the order in which they run, the quick ones first. `run` resolves with how many checks passed and failed;
- * `needs` names Debian packages. Two test files run at once where most of
+ * `needs` names Debian packages. Neighbours with the same `group` run at once. Two test files run at once where most of
  * them wait for databases, processes and browsers.
  */
 export const steps = [
   { name: 'tidy', budgetS: 10, run: removeBuilt },
   {
     name: 'format',
+    group: 'sources',
     budgetS: 60,
     run: command(bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'),
   },
   {
     name: 'lint',
+    group: 'sources',
     budgetS: 120,
     run: command(bin('eslint/bin/eslint.js'), '--max-warnings', '0', '.'),
   },
-  { name: 'types', budgetS: 90, run: checkTypes },
+  { name: 'types', group: 'sources', budgetS: 90, run: checkTypes },
   // One minute for the unit tests proper, five for contract suites and for processes that are frozen or lose their disk.
   {
     name: 'unit',
