@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { COMMAND_MACHINE, UNDONE_BY, type CommandEvent } from '../command-machine.js';
 import { HubError } from '../errors.js';
 import { LOST_AFTER_MS } from '../ports.js';
 import type { AgentEpoch, Command, CommandQueue, NewCommand, Outcome } from '../ports.js';
@@ -15,8 +16,13 @@ interface Row {
 const isOpen = (row: Row): boolean => row.command.state !== 'completed' && row.command.state !== 'failed';
 const isLost = (row: Row): boolean =>
   row.ackedEpoch < row.sentEpoch && Date.now() - row.sentAt > LOST_AFTER_MS;
-const isStart = ({ command }: Row): boolean =>
-  command.action === 'start_session' || command.action === 'wake_session';
+/** Whether giving it up leaves something to undo: a start and a wake do. */
+const begins = ({ command }: Row): boolean => UNDONE_BY[command.action] !== undefined;
+
+const move = ({ command }: Row, event: CommandEvent): Command => ({
+  ...command,
+  state: COMMAND_MACHINE.table[command.state][event].to,
+});
 
 export interface MemoryCommandQueueOptions {
   /** Finished commands that are kept; past it the oldest are forgotten. @default 10_000 */
@@ -66,7 +72,7 @@ class MemoryCommandQueue implements CommandQueue {
     for (const row of this.#rows.values()) {
       const { sessionId, agentId, state, generation } = row.command;
       if (sessionId !== stop.sessionId || agentId !== stop.agentId || generation > stop.generation) continue;
-      if (state === 'pending' && isStart(row))
+      if (state === 'pending' && begins(row))
         this.#settle(row, { state: 'failed', error: 'the session was stopped first', code: 'cancelled' });
     }
   }
@@ -86,8 +92,7 @@ class MemoryCommandQueue implements CommandQueue {
       }
       row.sentEpoch = epoch;
       row.sentAt = Date.now();
-      const state = row.command.state === 'pending' ? 'sent' : row.command.state;
-      row.command = { ...row.command, state, attempts: row.command.attempts + 1 };
+      row.command = { ...move(row, 'claim'), attempts: row.command.attempts + 1 };
       claimed.push(row.command);
     }
     return claimed;
@@ -122,15 +127,16 @@ class MemoryCommandQueue implements CommandQueue {
       if (!row || row.command.agentId !== agentId || !isOpen(row)) return false;
       row.sentEpoch = epoch;
       row.ackedEpoch = epoch;
-      row.command = { ...row.command, state: 'ack', attempts: Math.max(1, row.command.attempts) };
+      row.command = { ...move(row, 'resume'), attempts: Math.max(1, row.command.attempts) };
       return true;
     });
   }
 
   async acknowledge(commandId: string, agentId: string, epoch?: number): Promise<void> {
     const row = this.#reported(commandId, agentId, epoch);
-    if (row) row.ackedEpoch = row.sentEpoch;
-    if (row?.command.state === 'sent') row.command = { ...row.command, state: 'ack' };
+    if (!row) return;
+    row.ackedEpoch = row.sentEpoch;
+    row.command = move(row, 'acknowledge');
   }
 
   async finish(commandId: string, agentId: string, outcome: Outcome, epoch?: number): Promise<boolean> {
@@ -187,7 +193,8 @@ class MemoryCommandQueue implements CommandQueue {
   #giveUp(row: Row, outcome: Outcome): void {
     const { state, action, agentId, sessionId, generation } = row.command;
     this.#settle(row, outcome);
-    if (state === 'pending' || !isStart(row)) return;
+    const undo = UNDONE_BY[action];
+    if (state === 'pending' || undo === undefined) return;
     // What was asked for later says what is to become of what was woken.
     if (action === 'wake_session' && this.#hasLater(row)) return;
     this.#add({
@@ -195,7 +202,7 @@ class MemoryCommandQueue implements CommandQueue {
       agentId,
       sessionId,
       generation,
-      action: action === 'wake_session' ? 'hibernate_session' : 'stop_session',
+      action: undo,
       payload: {},
       deadline: Date.now() + this.#options.commandTimeoutMs,
     });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { CommandQueue, NewCommand } from '../ports.js';
+import { driveCommandCells } from './command-cells.js';
 import type { TestRunner } from './runner.js';
 
 export interface CommandQueueFixture {
@@ -43,6 +44,10 @@ export function commandQueueSuite(
   };
 
   describe('a command queue', () => {
+    it('does what the table of command-machine.ts says, in every cell', async () => {
+      await driveCommandCells(await open());
+    });
+
     it('hands a new command out once per epoch, as sent, with its payload', async () => {
       const { queue, agentId, epoch, make, session } = await setUp();
       const command = make(await session());
