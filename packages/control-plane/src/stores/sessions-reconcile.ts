@@ -123,7 +123,7 @@ function effectOf(row: JudgedRow, { judged, change }: JudgedChange): Written | u
       if (!row.here || state !== 'terminating') return undefined;
       return { session: { ...before, ...well, state: 'terminated' } };
     case 'failed':
-      if (!row.here || state !== 'running') return undefined;
+      if (!row.here || state !== 'running' || desired_state === 'external') return undefined;
       return {
         session: {
           ...before,
