@@ -4,6 +4,7 @@ import type { Database } from '../stores/database.js';
 import { openFixtures, type Fixtures } from './fixtures.js';
 import { hibernationSuite } from './hibernation-suite.js';
 import { loginsSuite } from './logins-suite.js';
+import { machinesSuite } from './machines-suite.js';
 import { ownershipInDatabaseSuite } from './ownership-suite.js';
 import { placementSuite } from './placement-suite.js';
 import { queueInDatabaseSuite } from './queue-suite.js';
@@ -65,6 +66,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
   reconcileSuite(runner, fixtures);
   placementSuite(runner, fixtures);
   timelineSuite(runner, fixtures);
+  machinesSuite(runner, fixtures);
   loginsSuite(runner, fixtures);
   usersSuite(runner, fixtures);
   identitiesSuite(runner, fixtures);
