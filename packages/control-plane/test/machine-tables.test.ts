@@ -1,4 +1,5 @@
 import { describe, expectTypeOf, it } from 'vitest';
+import { LOGIN_MACHINE, type LoginTable } from '../src/auth/login-machine.js';
 import { SESSION_MACHINE, type SessionTable } from '../src/domain/session-machine.js';
 
 // tsc checks these: a table that lacks a cell is an error where it is written.
@@ -14,5 +15,20 @@ describe('the table of sessions', () => {
     ({ ...table, running: withoutEvent }) satisfies SessionTable;
     // @ts-expect-error there is no such state
     ({ ...table, running: { ...running, wake: { to: 'awake' } } }) satisfies SessionTable;
+  });
+});
+
+describe('the table of logins', () => {
+  it('compiles only with every state, and with every event in each', () => {
+    const { table } = LOGIN_MACHINE;
+    const { settled, ...withoutState } = table;
+    const { clean_up: _, ...withoutEvent } = settled;
+    expectTypeOf(table).toExtend<LoginTable>();
+    // @ts-expect-error `settled` is missing
+    withoutState satisfies LoginTable;
+    // @ts-expect-error `settled.clean_up` is missing
+    ({ ...table, settled: withoutEvent }) satisfies LoginTable;
+    // @ts-expect-error there is no such state
+    ({ ...table, settled: { ...settled, clean_up: { to: 'gone' } } }) satisfies LoginTable;
   });
 });
