@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { machines, machinesPage } from './machines-page.js';
+
+describe('docs/machines.md', () => {
+  // `npx vitest run --project repository -u` writes the page.
+  it('is equal to the tables in the source', async () => {
+    await expect(await machinesPage()).toMatchFileSnapshot('../../docs/machines.md');
+  });
+
+  it('has numbered invariants for each machine', async () => {
+    for (const { title, comment } of await machines())
+      expect(comment, title).toMatch(/^Invariants:\n\n1\. /m);
+  });
+
+  it('has a diagram in which every state can be reached', async () => {
+    for (const { title, states, initial, table } of await machines()) {
+      const reached = new Set(initial);
+      for (const state of reached) for (const { to } of Object.values(table[state] ?? {})) reached.add(to);
+      expect([...reached].sort(), title).toEqual(Object.keys(states).sort());
+    }
+  });
+});
