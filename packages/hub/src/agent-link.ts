@@ -239,6 +239,8 @@ export class AgentLink {
 
   async #handle(message: AgentMessage): Promise<void> {
     if (this.#status === 'greeting') {
+      // It is being closed: what comes after the cause of that claims nothing.
+      if (this.#socket.readyState !== this.#socket.OPEN) return;
       if (message.type === 'hello') await this.#hello(message.payload);
       else void this.close(CLOSE.protocolError, `expected hello, not ${message.type}`);
       return;
