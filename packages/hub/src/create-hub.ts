@@ -200,7 +200,7 @@ export function createAgentHub(given: AgentHubOptions): AgentHub {
     },
     counters: () => counters.snapshot([...connections].flatMap(({ streamStats }) => streamStats ?? [])),
     disconnect(agentId, reason) {
-      void links.get(agentId)?.close(CLOSE.goingAway, reason);
+      for (const link of connections) if (link.agentId === agentId) void link.close(CLOSE.goingAway, reason);
     },
     [Symbol.asyncDispose]() {
       disposed ??= dispose();

@@ -106,6 +106,9 @@ export interface AgentHub extends AsyncDisposable {
   agents(): readonly { agentId: string; epoch: number; connectedAt: number; streams: number }[];
   /** What was counted since the hub was made. */
   counters(): HubCounters;
-  /** Closes an agent's connection, for example when its key was revoked. It may connect again. */
+  /**
+   * Closes an agent's connections, also those that have not said hello, for example when its key was revoked. It may
+   * connect again.
+   */
   disconnect(agentId: string, reason: string): void;
 }
