@@ -6,6 +6,7 @@ import { read, root } from './checkout.js';
 const MACHINES: readonly (readonly [title: string, file: string])[] = [
   ['Session', 'packages/control-plane/src/domain/session-machine.ts'],
   ['Command', 'packages/hub/src/command-machine.ts'],
+  ['Agent connection', 'packages/hub/src/agent-connection-machine.ts'],
   ['Login', 'packages/control-plane/src/auth/login-machine.ts'],
 ];
 
@@ -28,6 +29,8 @@ export interface Machine extends Tables {
 interface Outcome {
   readonly to: string;
   readonly does?: readonly string[];
+  /** A state that it passes through. */
+  readonly via?: string;
   /** Other fields of an outcome, in words. */
   readonly [more: string]: unknown;
 }
@@ -84,8 +87,9 @@ function diagram({ states, events, initial, table }: Machine): string[] {
   const arrows = Object.keys(states).flatMap((from) => {
     const targets = new Map<string, string[]>();
     for (const event of Object.keys(events)) {
-      const { to } = table[from]![event]!;
-      if (to !== from) targets.set(to, [...(targets.get(to) ?? []), event]);
+      const { to, via } = table[from]![event]!;
+      for (const target of via === undefined ? [to] : [to, via])
+        if (target !== from) targets.set(target, [...(targets.get(target) ?? []), event]);
     }
     return [...targets].map(([to, by]) => `  ${from} --> ${to}: ${by.join(', ')}`);
   });
