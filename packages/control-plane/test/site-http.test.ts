@@ -404,50 +404,6 @@ describe('a path of WebSockets', () => {
   }, 30_000);
 });
 
-describe('an upgrade to h2c', () => {
-  const h2c = (path: string): string[] => [
-    `GET ${path} HTTP/1.1`,
-    'Host: desk.example',
-    'Connection: Upgrade, HTTP2-Settings',
-    'Upgrade: h2c',
-    'HTTP2-Settings: AAMAAABk',
-  ];
-
-  it.each([
-    ['', '/health', 200],
-    ['', '/api/v1/vnc/s', 426],
-    ['/vdi', '/vdi/health', 200],
-    ['/vdi', '/vdi/elsewhere', 404],
-  ])(
-    'is answered as HTTP/1.1 below the mount "%s" where the host application listens for upgrades: %s',
-    async (mount, path, status) => {
-      const { port, server } = await start({ hosts: ['desk.example'], mount });
-      server.server.on('upgrade', () => undefined);
-      expect((await sendRaw(port, h2c(path))).status).toBe(status);
-    },
-    30_000,
-  );
-
-  it('is left to the listener of the host application on its paths', async () => {
-    const { port, server } = await start({ hosts: ['desk.example'], mount: '' });
-    server.server.on('upgrade', (_request, socket) =>
-      socket.end('HTTP/1.1 299 Own\r\nContent-Length: 0\r\n\r\n'),
-    );
-    expect((await sendRaw(port, h2c('/own'))).status).toBe(299);
-  }, 30_000);
-
-  it('is answered once where two control planes share the server', async () => {
-    const { port, server } = await start({ hosts: ['desk.example'], mount: '/one' });
-    const { server: second } = await start({ hosts: ['desk.example'], mount: '/one' });
-    second.controlPlane.attach(server.server, { path: '/one' });
-    let requests = 0;
-    server.server.on('request', () => (requests += 1));
-    const statuses: number[] = [];
-    for (const path of ['/one/health', '/elsewhere']) statuses.push((await sendRaw(port, h2c(path))).status);
-    expect({ statuses, requests }).toEqual({ statuses: [200, 404], requests: 2 });
-  }, 30_000);
-});
-
 describe('Strict-Transport-Security', () => {
   it.each([
     ['is that of the host application where it has set one', 'max-age=63072000; includeSubDomains'],

@@ -1,4 +1,4 @@
-import { connect, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
 import { pgliteDatabase } from '../src/pglite/index.js';
@@ -236,88 +236,4 @@ describe('links', () => {
     expect(await upgraded('/api/v1/vnc/s')).toBe(404);
     expect(await upgraded('//a/vdi/api/v1/vnc/s')).toBe(404);
   }, 30_000);
-});
-
-describe('an upgrade that is no WebSocket', () => {
-  let server: TestServer;
-  let port: number;
-  beforeAll(async () => {
-    server = await start({});
-    port = portOf(server);
-  }, 30_000);
-  const H2C = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk'];
-
-  it('is answered by HTTP/1.1, with and without a body', async () => {
-    const get = await sendRaw(port, ['GET /health HTTP/1.1', 'Host: 127.0.0.1', ...H2C]);
-    expect([get.status, JSON.parse(get.body)]).toEqual([
-      200,
-      { status: 'healthy', pod_name: expect.stringMatching(/^pod-\d+$/) as string },
-    ]);
-    const wrong = await post(port, LOGIN, { ...WRONG, username: 'n'.repeat(100) }, H2C);
-    expect([wrong.status, wrong.body]).toEqual([401, expect.stringContaining('bad_credentials')]);
-    const absent = await sendRaw(port, ['GET /elsewhere HTTP/1.1', 'Host: 127.0.0.1', ...H2C]);
-    expect(absent.status).toBe(404);
-  });
-
-  it('is answered after what was asked before, with a body that comes in pieces, and the connection stays', async () => {
-    const socket = connect(port, '127.0.0.1');
-    let text = '';
-    const done = new Promise<void>((resolve, reject) => {
-      socket.on('error', reject);
-      socket.on('close', resolve);
-    });
-    socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString('latin1');
-    });
-    const body = JSON.stringify({ ...WRONG, username: 'n'.repeat(199) });
-    const lines = [
-      `POST ${LOGIN} HTTP/1.1`,
-      'Host: 127.0.0.1',
-      'Content-Type: application/json',
-      'Transfer-Encoding: chunked',
-      ...H2C,
-    ];
-    const chunks = [body.slice(0, 7), body.slice(7)].map(
-      (part) => `${part.length.toString(16)}\r\n${part}\r\n`,
-    );
-    // The answer to the first takes the database's time.
-    socket.write('GET /ready HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
-    socket.write(`${lines.join('\r\n')}\r\n\r\n${chunks[0]}`);
-    socket.write(`${chunks[1]}0\r\n\r\n`);
-    socket.write('GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
-    await done;
-    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 401', 'HTTP/1.1 200']);
-    expect(text.indexOf('"ready"')).toBeLessThan(text.indexOf('bad_credentials'));
-    expect(text.indexOf('bad_credentials')).toBeLessThan(text.indexOf('"healthy"'));
-  });
-
-  it('leaves nothing behind on a connection', async () => {
-    const warnings: string[] = [];
-    const note = ({ name }: Error): void => void warnings.push(name);
-    process.on('warning', note);
-    const socket = connect(port, '127.0.0.1');
-    const request = `GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n${H2C.join('\r\n')}\r\n\r\n`;
-    let answers = 0;
-    await new Promise<void>((resolve, reject) => {
-      socket.on('error', reject);
-      socket.on('data', (chunk: Buffer) => {
-        answers += chunk.toString('latin1').match(/^HTTP\/1\.1 200/gm)?.length ?? 0;
-        if (answers < 30) socket.write(request);
-        else resolve();
-      });
-      socket.write(request);
-    });
-    socket.destroy();
-    process.off('warning', note);
-    expect(warnings).toEqual([]);
-  });
-
-  it('is left to other listeners where there are some', async () => {
-    const listener = (_request: unknown, socket: { end(text: string): unknown }): void =>
-      void socket.end('HTTP/1.1 418 Teapot\r\nConnection: close\r\n\r\n');
-    server.server.on('upgrade', listener);
-    const answer = await sendRaw(port, ['GET /health HTTP/1.1', 'Host: 127.0.0.1', ...H2C]);
-    server.server.off('upgrade', listener);
-    expect(answer.status).toBe(418);
-  });
 });

@@ -33,10 +33,13 @@ export class OtherUpgrades {
     const asking = server as AskingServer;
     const before = asking.shouldUpgradeCallback;
     if (typeof before === 'function') {
+      let isClosed = false;
       const callback = (request: IncomingMessage): boolean =>
-        before.call(server, request) && (asksForWebSocket(request) || !isOurs(request));
+        before.call(server, request) && (isClosed || asksForWebSocket(request) || !isOurs(request));
       asking.shouldUpgradeCallback = callback;
       this.#undo = () => {
+        // A later one may hold this callback and call it.
+        isClosed = true;
         if (asking.shouldUpgradeCallback === callback) asking.shouldUpgradeCallback = before;
       };
     } else {
