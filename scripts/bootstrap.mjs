@@ -19,6 +19,19 @@ const WAIT_FOR_OTHER_RUN_MS = 10 * 60_000;
 /** Most lines of npm's output that are shown when it fails: the reason comes first, and then all of its help. */
 const SHOWN_LINES = 25;
 
+/**
+ * `npm ci` obeys min-release-age too. The age was checked when the lock file changed; an urgent fix in it, or a clock
+ * that is slow, must not stop an install. An npm before 11.10 does not know the option, and installs too.
+ */
+const CI_OPTIONS = [
+  '--include=dev',
+  '--include=optional',
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+  '--min-release-age=0',
+];
+
 /** Something that a person can mend; its message is the one line to show. */
 export class BootstrapError extends Error {
   name = 'BootstrapError';
@@ -36,13 +49,7 @@ export async function ensureInstalled({ quiet = false, signal } = {}) {
   await exclusively(async (signal) => {
     if (isInstalled()) return;
     if (!quiet) console.log('Installing dependencies (about 20 s)…');
-    const npm = npmCommand();
-    const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
-    const result = await run(npm.command, [...npm.args, ...args], {
-      cwd: root,
-      env: cleanEnvironment(),
-      signal,
-    });
+    const result = await installLocked(root, { signal });
     signal.throwIfAborted();
     if (!result.ok) {
       console.error(result.output.trimEnd().split('\n').slice(0, SHOWN_LINES).join('\n'));
@@ -52,6 +59,12 @@ export async function ensureInstalled({ quiet = false, signal } = {}) {
     }
     writeFileSync(stamp, fingerprint());
   }, signal);
+}
+
+/** Installs exactly what the lock file of a folder names, development and optional dependencies included. */
+export function installLocked(folder, { signal } = {}) {
+  const { command, args } = npmCommand();
+  return run(command, [...args, 'ci', ...CI_OPTIONS], { cwd: folder, env: cleanEnvironment(), signal });
 }
 
 /** Runs `work` while no other run in this checkout installs or builds. Its signal aborts also when the lock is lost. */
@@ -94,7 +107,7 @@ function readLockFile() {
 }
 
 /** The npm that runs us, and otherwise the one in PATH. */
-function npmCommand() {
+export function npmCommand() {
   const npm = process.env.npm_execpath;
   if (npm && basename(npm).startsWith('npm') && existsSync(npm))
     return { command: process.execPath, args: [npm] };
