@@ -49,6 +49,9 @@ function printOperation(id: OperationId): string {
     ...parameters.map(([name, schema]) => `- Parameter \`${name}\`: ${describe(schema)}`),
     ...(body ? [`- Body: ${describe(jsonSchemaOf(body, 'input'))}`] : []),
     `- Answers: ${operation.success.join(' or ')}${reply ? `, ${describe(jsonSchemaOf(reply, 'output'))}` : ''}`,
+    ...(operation.pages === undefined
+      ? []
+      : [`- Pages: where there is more, the header \`Link: <…?${operation.pages}=…>; rel="next"\``]),
     ...(operation.audit.length > 0
       ? [`- Audit: ${operation.audit.map(({ action, when }) => `\`${action}\` (${when})`).join(', ')}`]
       : []),

@@ -85,7 +85,9 @@ function describeOperation(id: OperationId, kind: ServerKind): object {
       },
     }),
     responses: {
-      ...Object.fromEntries(operation.success.map((status) => [status, success(status, reply)])),
+      ...Object.fromEntries(
+        operation.success.map((status) => [status, success(status, reply, operation.pages)]),
+      ),
       ...problems(errorsOf(id, kind)),
     },
   };
@@ -99,10 +101,20 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   204: 'No content',
 };
 
-function success(status: number, reply: z.ZodType | null): object {
+function success(status: number, reply: z.ZodType | null, pages: Operation['pages']): object {
   const description = DESCRIPTIONS[status] ?? 'Success';
   if (!reply) return { description };
-  return { description, content: { 'application/json': { schema: jsonSchemaOf(reply, 'output') } } };
+  const headers = pages && {
+    Link: {
+      description: `Where there is more: the next page, \`<…?${pages}=…>; rel="next"\` (RFC 8288).`,
+      schema: { type: 'string' },
+    },
+  };
+  return {
+    description,
+    ...(headers && { headers }),
+    content: { 'application/json': { schema: jsonSchemaOf(reply, 'output') } },
+  };
 }
 
 /** One response for each status: the codes that share it are listed. */

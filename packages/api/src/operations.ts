@@ -39,6 +39,8 @@ export interface Operation {
   readonly tag: 'Probes' | 'Setup' | 'Logins' | 'Templates' | 'Sessions' | 'Agents' | 'Audit' | 'API';
   /** The path takes a WebSocket; a plain request is answered with 426 `upgrade_required`. */
   readonly upgrade?: 'websocket';
+  /** The list comes in pages: this parameter of the query leads to the next one, in a `Link` header with `rel="next"`. */
+  readonly pages?: 'cursor' | 'after' | 'before';
   /** It is carried out while there is no room to store: people need it to make room. */
   readonly makesRoom?: true;
 }
@@ -159,10 +161,12 @@ export const OPERATIONS = {
     auth: 'user',
     scope: 'read',
     audit: NO_AUDIT,
-    errors: [],
+    errors: ['invalid_field'],
     success: [200],
-    summary: 'Lists the caller’s sessions; for administrators the sessions of all users.',
+    summary:
+      'Lists the caller’s sessions, for administrators those of all users: first those that have not ended, then the others, each the newest first.',
     tag: 'Sessions',
+    pages: 'cursor',
   },
   createSession: {
     method: 'POST',
@@ -197,6 +201,7 @@ export const OPERATIONS = {
     success: [200],
     summary: 'Lists what happened to a session, the oldest first.',
     tag: 'Sessions',
+    pages: 'after',
   },
   stopSession: {
     method: 'POST',
@@ -301,6 +306,7 @@ export const OPERATIONS = {
     success: [200],
     summary: 'Lists who logged in and what administrators did, the newest first.',
     tag: 'Audit',
+    pages: 'before',
   },
   connectAgent: {
     method: 'GET',

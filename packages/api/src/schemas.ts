@@ -8,7 +8,7 @@ import {
   registeredAgentSchema,
 } from './schemas/agents.js';
 import { auditEntrySchema } from './schemas/audit.js';
-import { empty, page, sessionId } from './schemas/fields.js';
+import { cursorPage, empty, page, sessionId } from './schemas/fields.js';
 import { credentialsSchema, loginSchema, newAdminSchema, setupStatusSchema } from './schemas/logins.js';
 import { healthSchema, readinessSchema } from './schemas/probes.js';
 import {
@@ -51,7 +51,7 @@ export const SCHEMAS = {
   refreshLogin: { params: empty, query: empty, body: null, reply: loginSchema },
   logout: { params: empty, query: empty, body: null, reply: null },
   listTemplates: { params: empty, query: empty, body: null, reply: z.array(templateSchema) },
-  listSessions: { params: empty, query: empty, body: null, reply: z.array(sessionSchema) },
+  listSessions: { params: empty, query: cursorPage, body: null, reply: z.array(sessionSchema) },
   createSession: { params: empty, query: empty, body: newSessionSchema, reply: sessionSchema },
   getSession: { params: inSession, query: empty, body: null, reply: sessionSchema },
   listSessionEvents: {

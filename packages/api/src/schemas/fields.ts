@@ -45,10 +45,20 @@ export const labels = z
     maxProperties: LABELS,
   } satisfies FieldNote);
 
+const LIMIT = z.int().min(1).max(1_000).optional();
+
+/** A page of a list that goes on at a place that only the server can read. */
+export const cursorPage = z.object({
+  limit: LIMIT.describe('At most this many entries. Default: 1000.'),
+  cursor: text(2_000)
+    .optional()
+    .describe('From the `Link` header of the page before. Default: the first page.'),
+});
+
 /** A page of a list: how many entries, and the id of the entry at which it goes on. */
 export const page = <const Cursor extends 'after' | 'before'>(cursor: Cursor) => {
   const shape = {
-    limit: z.int().min(1).max(1_000).optional().describe('At most this many entries. Default: 100.'),
+    limit: LIMIT.describe('At most this many entries. Default: 100.'),
   };
   const at = z
     .int()

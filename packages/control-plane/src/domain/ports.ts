@@ -57,6 +57,30 @@ export type SessionChange =
  */
 export type Reconciled = 'changed' | 'unchanged' | 'stale';
 
+/** A place in the order of {@link SessionStore.list}: that of the last session of a page. */
+export interface SessionPosition {
+  /** Whether it has not ended. */
+  readonly isLiving: boolean;
+  /** When it was created, in microseconds since 1970: a `Date` would lose three digits. */
+  readonly createdAtUs: number;
+  readonly id: string;
+}
+
+export interface SessionQuery {
+  /** Only sessions of this user. @default all */
+  readonly userId?: string;
+  /** Only what comes after this place. @default from the start */
+  readonly after?: SessionPosition;
+  /** At most this many, from 1. */
+  readonly limit: number;
+}
+
+export interface SessionPage {
+  readonly sessions: readonly Session[];
+  /** Where the next page begins; `undefined` on the last page. */
+  readonly next: SessionPosition | undefined;
+}
+
 /**
  * Sessions and their commands. Each method is one transaction: a session's row and the command that carries it out are
  * written together or not at all.
@@ -79,8 +103,11 @@ export interface SessionStore {
    */
   placeWaiting(): Promise<Session[]>;
   find(id: string): Promise<Session | undefined>;
-  /** The newest first; of one user, or of all. */
-  list(filter: { userId?: string }): Promise<Session[]>;
+  /**
+   * Those that have not ended first, then those that have, each part the newest first. A session that exists unchanged
+   * while pages are taken is on exactly one of them, whatever happens to others meanwhile.
+   */
+  list(query: SessionQuery): Promise<SessionPage>;
   /** Asks for its end. Without effect when that was asked for already. `undefined` when it does not exist. */
   stop(id: string): Promise<Session | undefined>;
   /**

@@ -1,7 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import type { ControlPlaneEvent } from '../events.js';
 import { Refusal } from './errors.js';
-import type { SessionStore, TemplateStore, Wakeups } from './ports.js';
+import type { SessionPage, SessionQuery, SessionStore, TemplateStore, Wakeups } from './ports.js';
 import { templateLabels } from './scheduling.js';
 import type { Caller, Role, Session } from './session.js';
 import type { Template } from './template.js';
@@ -119,8 +119,9 @@ export class Sessions {
     return session;
   }
 
-  list(caller: Caller): Promise<Session[]> {
-    return this.#options.sessions.list(caller.role === 'admin' ? {} : { userId: caller.userId });
+  list(caller: Caller, page: Pick<SessionQuery, 'after' | 'limit'>): Promise<SessionPage> {
+    const { sessions } = this.#options;
+    return sessions.list(caller.role === 'admin' ? page : { ...page, userId: caller.userId });
   }
 
   /** @throws Refusal `session_not_found`, `session_state` */

@@ -25,12 +25,15 @@ export interface SessionRow extends Row {
   updated_at: Date;
 }
 
-/** Sessions `s` with their users `u` and agents `a`, as {@link toSession} reads them. */
-export const SESSIONS = `
-  select s.id, u.username, s.user_id, s.template, s.manifest, s.state, s.desired_state, s.platform,
+/** What {@link toSession} reads of sessions `s`, their users `u` and agents `a`. */
+export const SESSION_COLUMNS = `s.id, u.username, s.user_id, s.template, s.manifest, s.state, s.desired_state, s.platform,
          a.agent_id as agent, s.generation, s.error_code, s.error_message, s.request_hash, s.placement,
          s.agent_id is null and s.wait_until is not null and s.state = 'pending' as is_waiting,
-         coalesce(s.wait_until <= now(), false) as is_overdue, s.created_at, s.updated_at
+         coalesce(s.wait_until <= now(), false) as is_overdue, s.created_at, s.updated_at`;
+
+/** Sessions `s` with their users `u` and agents `a`. */
+export const SESSIONS = `
+  select ${SESSION_COLUMNS}
     from sessions s join users u on u.id = s.user_id left join agents a on a.id = s.agent_id`;
 
 export const toSession = (row: SessionRow): Session => ({

@@ -2,9 +2,10 @@ import type { SessionStore } from '../domain/ports.js';
 import type { AgentsView } from './agents-store.js';
 import type { Database, Queryable } from './database.js';
 import { retryConflicts } from './retry.js';
-import { readSession, SESSIONS, toSession, type SessionRow } from './session-rows.js';
+import { readSession, toSession } from './session-rows.js';
 import { hibernateSession, stopSession, wakeSession } from './sessions-change.js';
 import { createSession, placeOne } from './sessions-create.js';
+import { listSessions } from './sessions-list.js';
 import { heldBy, reconciling } from './sessions-reconcile.js';
 import { waitingRounds } from './sessions-waiting.js';
 
@@ -13,9 +14,6 @@ export interface SqlSessionStoreOptions extends AgentsView {
   /** Time that a command gets, in ms. */
   commandTimeoutMs: number;
 }
-
-/** How many sessions one listing returns at most, the newest. */
-const LIST_LIMIT = 1_000;
 
 export function sqlSessionStore(options: SqlSessionStoreOptions): SessionStore {
   const { database, commandTimeoutMs } = options;
@@ -34,13 +32,7 @@ export function sqlSessionStore(options: SqlSessionStoreOptions): SessionStore {
       return row && toSession(row);
     },
 
-    async list({ userId }) {
-      const { rows } = await database.query<SessionRow>(
-        `${SESSIONS} where $1::uuid is null or s.user_id = $1::uuid order by s.created_at desc, s.id limit ${LIST_LIMIT}`,
-        [userId ?? null],
-      );
-      return rows.map(toSession);
-    },
+    list: (query) => listSessions(database, query),
 
     stop: (id) => transaction((tx) => stopSession(tx, id, deadline())),
     hibernate: (id) => transaction((tx) => hibernateSession(tx, id, deadline())),

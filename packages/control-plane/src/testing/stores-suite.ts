@@ -12,6 +12,7 @@ import { reconcileSuite } from './reconcile-suite.js';
 import { releasesSuite } from './releases-suite.js';
 import { replicasSuite } from './replicas-suite.js';
 import { restoringSuite } from './restoring-suite.js';
+import { sessionListsSuite } from './session-lists-suite.js';
 import { sessionsSuite } from './sessions-suite.js';
 import { timelineSuite } from './timeline-suite.js';
 import { identitiesSuite } from './identities-suite.js';
@@ -62,6 +63,7 @@ export function storesSuite(runner: TestRunner, open: () => Promise<Database>): 
   replicasSuite(runner, fixtures);
   queueInDatabaseSuite(runner, fixtures);
   sessionsSuite(runner, fixtures);
+  sessionListsSuite(runner, fixtures);
   hibernationSuite(runner, fixtures);
   reconcileSuite(runner, fixtures);
   placementSuite(runner, fixtures);

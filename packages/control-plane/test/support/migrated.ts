@@ -33,7 +33,9 @@ export async function checkMigrated(database: Database, dump: Dump): Promise<voi
   ).toEqual([]);
 
   const stores = createStores({ database, podName: 'x', commandTimeoutMs: 1_000, staleAfterMs: 1_000 });
-  const sessions = new Map((await stores.sessions.list({})).map((session) => [session.id, session]));
+  const sessions = new Map(
+    (await stores.sessions.list({ limit: 1_000 })).sessions.map((session) => [session.id, session]),
+  );
   const states = Object.fromEntries([...sessions.values()].map(({ id, state }) => [id, state]));
   const v1 = { source: 'v1.x', controller: 'kubebuilder' };
   switch (dump) {

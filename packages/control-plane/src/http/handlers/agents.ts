@@ -2,6 +2,7 @@ import type { Capacity } from '@streamspace/protocol';
 import type { AgentRegistration } from '@streamspace/api';
 import { Refusal } from '../../domain/errors.js';
 import { noteOf } from '../audit-note.js';
+import { linkNext } from '../next-link.js';
 import type { Handlers } from '../operations.js';
 import type { Services } from '../services.js';
 import { agentView, auditView, registeredView } from '../views.js';
@@ -38,9 +39,12 @@ export function agentHandlers(
       return { status: agent.isNew ? 201 : 200, body: registeredView(agent) };
     },
 
-    listAudit: async ({ query: { limit = DEFAULT_LIMIT, before } }) => {
-      const found = await audit.list({ limit, ...(before !== undefined && { before }) });
-      return { status: 200, body: found.map(auditView) };
+    listAudit: async ({ query: { limit = DEFAULT_LIMIT, before }, request, response }) => {
+      const found = await audit.list({ limit: limit + 1, ...(before !== undefined && { before }) });
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      if (last) linkNext(request, response, 'before', last.id);
+      return { status: 200, body: page.map(auditView) };
     },
   };
 }

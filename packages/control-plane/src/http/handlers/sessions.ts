@@ -4,11 +4,15 @@ import { Refusal } from '../../domain/errors.js';
 import type { Caller, Session } from '../../domain/session.js';
 import { noteOf } from '../audit-note.js';
 import { mountOf } from '../mount.js';
+import { linkNext } from '../next-link.js';
 import type { Call, Handlers } from '../operations.js';
 import type { Services } from '../services.js';
+import { decodeCursor, encodeCursor } from '../session-cursor.js';
 import { eventView, sessionView, templateView } from '../views.js';
 
-const DEFAULT_LIMIT = 100;
+const DEFAULT_EVENTS = 100;
+/** Of a request without `limit`: what was sent at most before there were pages. */
+const DEFAULT_SESSIONS = 1_000;
 
 type SessionHandlers = Pick<
   Handlers,
@@ -51,9 +55,11 @@ export function sessionHandlers(services: Services): SessionHandlers {
   return {
     listTemplates: async () => ({ status: 200, body: (await templates.list()).map(templateView) }),
 
-    listSessions: async ({ caller, response }) => {
-      const found = await sessions.list(caller);
-      return { status: 200, body: found.map((session) => sessionView(session, mountOf(response))) };
+    listSessions: async ({ query: { limit = DEFAULT_SESSIONS, cursor }, caller, request, response }) => {
+      const after = cursor === undefined ? {} : { after: decodeCursor(cursor) };
+      const page = await sessions.list(caller, { limit, ...after });
+      if (page.next) linkNext(request, response, 'cursor', encodeCursor(page.next));
+      return { status: 200, body: page.sessions.map((session) => sessionView(session, mountOf(response))) };
     },
 
     createSession: async (call) => {
@@ -78,10 +84,17 @@ export function sessionHandlers(services: Services): SessionHandlers {
       return { status: 200, body: sessionView(session, mountOf(response)) };
     },
 
-    listSessionEvents: async ({ params, query: { limit = DEFAULT_LIMIT, after }, caller }) => {
+    listSessionEvents: async ({ params, query, caller, request, response }) => {
+      const { limit = DEFAULT_EVENTS, after } = query;
       const session = await sessions.get(params.id, caller);
-      const found = await events.list(session.id, { limit, ...(after !== undefined && { after }) });
-      return { status: 200, body: found.map(eventView) };
+      const found = await events.list(session.id, {
+        limit: limit + 1,
+        ...(after !== undefined && { after }),
+      });
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      if (last) linkNext(request, response, 'after', last.id);
+      return { status: 200, body: page.map(eventView) };
     },
 
     stopSession: stop,

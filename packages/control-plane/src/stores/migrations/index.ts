@@ -8,6 +8,7 @@ import { takeoversAndDueCommands } from './0005-takeovers-and-due-commands.js';
 import { endingSessions } from './0006-ending-sessions.js';
 import { replicas } from './0007-replicas.js';
 import { loginSecrets } from './0008-login-secrets.js';
+import { sessionLists } from './0009-session-lists.js';
 import { identities } from './0010-identities.js';
 
 /**
@@ -24,5 +25,6 @@ export const MIGRATIONS: readonly Migration[] = [
   endingSessions,
   replicas,
   loginSecrets,
+  sessionLists,
   identities,
 ];
