@@ -2,7 +2,8 @@ import { abortable } from './abortable.js';
 import { Credentials } from './credentials.js';
 import { LoginSecrets } from './login-secrets.js';
 import { resolveClientOptions, type ClientOptions } from './options.js';
-import { Transport, type Call } from './transport.js';
+import { listAll, pagesOf, withQuery } from './pages.js';
+import { Transport, type Answer, type Call } from './transport.js';
 import type {
   AgentInfo,
   AgentKey,
@@ -20,6 +21,20 @@ import type {
 export interface CallOptions {
   /** Ends the call; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Client.sessions.pages}. */
+export interface PageOptions extends CallOptions {
+  /** Most entries of one page, from 1 to 1000. @default 1000 */
+  readonly limit?: number | undefined;
+}
+
+/** Options of {@link Client.sessions.events}. */
+export interface EventsOptions extends CallOptions {
+  /** Only events after the one with this id. @default from the first */
+  readonly after?: number | undefined;
+  /** Most events, from 1 to 1000. @default 100 */
+  readonly limit?: number | undefined;
 }
 
 /**
@@ -67,8 +82,14 @@ export interface Client {
   readonly sessions: {
     /** Fails with `no_agents_available` (worth a retry) and `session_exists`, among others. */
     create(session: NewSession, options?: CallOptions): Promise<Session>;
-    /** One's own; an admin's list has everybody's. */
+    /**
+     * All of the user's sessions; of all users for an administrator. Those that have not ended come first, each part the
+     * newest first. Takes as many pages as there are, 100 at most (100 000 sessions): past that it fails with
+     * `list_too_long`, and {@link pages} has them.
+     */
     list(options?: CallOptions): Promise<Session[]>;
+    /** The same list page by page. A session that ends meanwhile can be on two pages. */
+    pages(options?: PageOptions): AsyncIterable<Session[]>;
     /** Fails with `session_not_found`. */
     get(id: string, options?: CallOptions): Promise<Session>;
     /** Asks for the end; the session passes through `terminating`. */
@@ -80,8 +101,8 @@ export interface Client {
     hibernate(id: string, options?: CallOptions): Promise<Session>;
     /** Starts a hibernated session again, on its home. Fails with `session_state` where it is not hibernated. */
     wake(id: string, options?: CallOptions): Promise<Session>;
-    /** What happened to it, the oldest first. */
-    events(id: string, options?: CallOptions): Promise<SessionEvent[]>;
+    /** What happened to it, the oldest first: one page. */
+    events(id: string, options?: EventsOptions): Promise<SessionEvent[]>;
     /** A ticket for one viewer connection. It lives for seconds: ask right before connecting. @default mode `control` */
     ticket(id: string, mode?: ViewerMode, options?: CallOptions): Promise<Ticket>;
   };
@@ -120,29 +141,29 @@ export function createClient(options: ClientOptions): Client {
 
   const { token: given } = resolved;
   /** With the application's token; asked for once more where the server does not take it: it may have expired. */
-  const authorizedByApplication = async <T>(call: Call, ask: NonNullable<typeof given>): Promise<T> => {
+  const authorizedByApplication = async (call: Call, ask: NonNullable<typeof given>): Promise<Answer> => {
     const token = await abortable(ask(), call.signal);
     try {
-      return await open<T>({ ...call, token });
+      return await transport.send({ ...call, token });
     } catch (error) {
       if (!isUnauthorized(error)) throw error;
       const renewed = await abortable(ask(), call.signal);
       if (renewed === token) throw error;
-      return await open<T>({ ...call, token: renewed });
+      return await transport.send({ ...call, token: renewed });
     }
   };
 
-  const authorized = async <T>(call: Call): Promise<T> => {
-    if (given) return authorizedByApplication<T>(call, given);
+  const authorized = async (call: Call): Promise<Answer> => {
+    if (given) return authorizedByApplication(call, given);
     const token = await credentials.token(call.signal);
     try {
-      return await open<T>({ ...call, token });
+      return await transport.send({ ...call, token });
     } catch (error) {
       if (!isUnauthorized(error)) throw error;
     }
     const renewed = await credentials.replace(token, call.signal);
     try {
-      return await open<T>({ ...call, token: renewed });
+      return await transport.send({ ...call, token: renewed });
     } catch (error) {
       // Renewed a moment ago and refused all the same: there is no login that works.
       if (isUnauthorized(error)) credentials.drop();
@@ -150,10 +171,14 @@ export function createClient(options: ClientOptions): Client {
     }
   };
 
-  const get = <T>(path: string, options?: CallOptions): Promise<T> =>
-    authorized<T>({ method: 'GET', path, signal: options?.signal });
-  const post = <T>(path: string, body: unknown, options?: CallOptions): Promise<T> =>
-    authorized<T>({ method: 'POST', path, body, signal: options?.signal });
+  const get = async <T>(path: string, options?: CallOptions): Promise<T> =>
+    (await authorized({ method: 'GET', path, signal: options?.signal })).body as T;
+  const post = async <T>(path: string, body: unknown, options?: CallOptions): Promise<T> =>
+    (await authorized({ method: 'POST', path, body, signal: options?.signal })).body as T;
+  const sessionPages = ({ limit, signal }: PageOptions = {}): AsyncGenerator<Session[], void> =>
+    pagesOf<Session>((cursor) =>
+      authorized({ method: 'GET', path: withQuery('api/v1/sessions', { limit, cursor }), signal }),
+    );
   const session = (id: string): string => `api/v1/sessions/${encodeURIComponent(id)}`;
 
   return {
@@ -188,12 +213,14 @@ export function createClient(options: ClientOptions): Client {
     },
     sessions: {
       create: (body, options) => post('api/v1/sessions', body, options),
-      list: (options) => get('api/v1/sessions', options),
+      list: ({ signal } = {}) => listAll(sessionPages({ signal })),
+      pages: sessionPages,
       get: (id, options) => get(session(id), options),
       stop: (id, options) => post(`${session(id)}/stop`, undefined, options),
       hibernate: (id, options) => post(`${session(id)}/hibernate`, undefined, options),
       wake: (id, options) => post(`${session(id)}/wake`, undefined, options),
-      events: (id, options) => get(`${session(id)}/events`, options),
+      events: (id, { after, limit, signal } = {}) =>
+        get(withQuery(`${session(id)}/events`, { after, limit }), { signal }),
       ticket: (id, mode = 'control', options) => post(`${session(id)}/tickets`, { mode }, options),
     },
     viewerUrl: (sessionId, ticket) => {

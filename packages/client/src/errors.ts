@@ -16,7 +16,13 @@ export interface ApiErrorFields {
 
 /** Codes that this package makes up itself; every other code comes from the server. */
 export type ClientErrorCode =
-  'unreachable' | 'unexpected_answer' | 'http_error' | 'logged_out' | 'login_replaced' | 'invalid_option';
+  | 'unreachable'
+  | 'unexpected_answer'
+  | 'http_error'
+  | 'logged_out'
+  | 'login_replaced'
+  | 'list_too_long'
+  | 'invalid_option';
 
 const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
 

@@ -1,4 +1,10 @@
-export { createClient, type CallOptions, type Client } from './client.js';
+export {
+  createClient,
+  type CallOptions,
+  type Client,
+  type EventsOptions,
+  type PageOptions,
+} from './client.js';
 export type { ClientOptions } from './options.js';
 export { webStorageLogins, type LoginStore, type StoredLogin, type TextStorage } from './login-store.js';
 export { ApiError, type ApiErrorFields, type ClientErrorCode } from './errors.js';

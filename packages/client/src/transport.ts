@@ -16,6 +16,8 @@ export interface Call {
 /** An answer's JSON, and the server's clock when it was sent (milliseconds; `undefined` where not told). */
 export interface Answer {
   readonly body: unknown;
+  /** The `cursor` of the next page of a list; `undefined` on the last page. */
+  readonly nextCursor: string | undefined;
   readonly serverTime: number | undefined;
 }
 
@@ -43,7 +45,11 @@ export class Transport {
       const response = await this.#fetch(call, stop.signal);
       const text = await response.text();
       if (!response.ok) throw errorFromAnswer(response, text);
-      return { body: parse(text, response.status, call.path), serverTime: serverTime(response) };
+      return {
+        body: parse(text, response.status, call.path),
+        nextCursor: nextCursor(response.headers.get('link')),
+        serverTime: serverTime(response),
+      };
     } catch (cause) {
       call.signal?.throwIfAborted();
       if (cause instanceof Error && 'code' in cause && 'shouldRetry' in cause) throw cause;
@@ -82,6 +88,15 @@ function parse(text: string, status: number, path: string): unknown {
   } catch (cause) {
     throw unexpectedAnswer(status, path, cause);
   }
+}
+
+const NEXT_LINK = /<([^>]*)>\s*;\s*rel="?next"?/i;
+
+/** Of a `Link` header (RFC 8288). Only the cursor counts: a token must not go to whatever address a header names. */
+function nextCursor(link: string | null): string | undefined {
+  const [, target] = NEXT_LINK.exec(link ?? '') ?? [];
+  if (target === undefined || !URL.canParse(target, 'http://localhost')) return undefined;
+  return new URL(target, 'http://localhost').searchParams.get('cursor') ?? undefined;
 }
 
 function serverTime(response: Response): number | undefined {

@@ -71,6 +71,60 @@ describe('calls', () => {
     expect(server.seen.at(-1)?.body).toEqual({ mode: 'control' });
   });
 
+  describe('with pages', () => {
+    /** A logged-in client of a list of these pages; the cursor of each is its index. */
+    const clientOf = async (pages: readonly { id: string; state?: string }[][]) => {
+      server.on('POST /api/v1/auth/login', (_seen, response) => json(response, 200, loginBody('t1')));
+      for (const [at, page] of pages.entries())
+        for (const limit of ['', 'limit=2&'])
+          server.on(
+            `GET /api/v1/sessions${`?${limit}${at > 0 ? `cursor=c%2F${at}` : ''}`.replace(/[?&]$/, '')}`,
+            (_seen, response) => {
+              const next = `<http://elsewhere.example/other?cursor=c%2F${at + 1}>; rel="next"`;
+              if (at + 1 < pages.length) response.setHeader('link', next);
+              json(response, 200, page);
+            },
+          );
+      const client = createClient({ baseUrl: server.url });
+      await client.login({ username: 'ada', password: 'correct horse' });
+      return client;
+    };
+
+    it('lists the sessions of all pages from the server itself, each once, as it was last', async () => {
+      const [a, b, c] = [
+        { id: 'a', state: 'running' },
+        { id: 'b', state: 'running' },
+        { id: 'c', state: 'failed' },
+      ];
+      const ended = { id: 'a', state: 'terminated' };
+      const client = await clientOf([[a, b], [ended], [c]]);
+      expect(await client.sessions.list()).toEqual([b, ended, c]);
+      expect(server.seen.slice(1).every(({ headers }) => headers.authorization === 'Bearer t1')).toBe(true);
+    });
+
+    it('gives sessions page by page, with a limit', async () => {
+      const client = await clientOf([[{ id: 'a' }, { id: 'b' }], [{ id: 'c' }]]);
+      const pages: string[][] = [];
+      for await (const page of client.sessions.pages({ limit: 2 })) pages.push(page.map(({ id }) => id));
+      expect(pages).toEqual([['a', 'b'], ['c']]);
+    });
+
+    it('refuses a list of more than 100 pages in place of cutting it', async () => {
+      const client = await clientOf(Array.from({ length: 102 }, (_, at) => [{ id: `s-${at}` }]));
+      await expect(client.sessions.list()).rejects.toMatchObject({ code: 'list_too_long' });
+      const before = server.seen.length;
+      expect(before).toBe(1 + 101);
+    });
+
+    it('asks for the events after one, with a limit', async () => {
+      const client = await clientOf([]);
+      server.on('GET /api/v1/sessions/desk-1/events?after=7&limit=50', (_seen, response) =>
+        json(response, 200, [{ id: 8 }]),
+      );
+      expect(await client.sessions.events('desk-1', { after: 7, limit: 50 })).toEqual([{ id: 8 }]);
+    });
+  });
+
   it('lists agents and issues their keys', async () => {
     server.on('POST /api/v1/auth/login', (_seen, response) => json(response, 200, loginBody('t1')));
     server.on('GET /api/v1/agents', (_seen, response) => json(response, 200, [{ agent_id: 'a' }]));
