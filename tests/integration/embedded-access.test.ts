@@ -104,7 +104,8 @@ async function use(url: URL): Promise<void> {
   await client.setup.complete({ token, username: 'ada', password: PASSWORD });
   const names = ['built-in-desktop', ...(missingForXDesktop().length === 0 ? ['x-desktop'] : [])];
   for (const template of names) {
-    const { id } = await client.sessions.create({ template });
+    const { id, url: page } = await client.sessions.create({ template });
+    expect(page).toBe(`/vnc-viewer/${id}`);
     await expect.poll(async () => (await client.sessions.get(id)).state, WAIT).toBe('running');
   }
 }

@@ -21,7 +21,7 @@ import { StartingGate } from './starting.js';
 import { templates } from './templates.js';
 import { Watchdog } from './watchdog/watchdog.js';
 import { xDesktopsHere } from './x-desktops.js';
-import { hasPage, readPage, securityHeaders, underBase, webFolder, webUi } from './web.js';
+import { hasPage, readPage, securityHeaders, underBase, viewerPage, webFolder, webUi } from './web.js';
 
 /**
  * Listens first, so that a port in use ends the start before anything else is touched; until everything else is open,
@@ -96,6 +96,7 @@ async function openControlPlane({ config, log, stop }: Start, mode: Mode): Promi
       viewersPerSession: config.viewersPerSession,
       allowedOrigins: config.allowedOrigins,
       ...siteOf(config),
+      pageUrl: viewerPage,
       capacityWaitMs: config.capacityWaitMs,
       maxSessionsPerUser: config.maxSessionsPerUser,
       unisolatedAgents: config.unisolatedAgents,

@@ -6,6 +6,9 @@ import express, { type RequestHandler, type Router } from 'express';
 /** The web UI's own routes: each is its one page. */
 const PAGES = ['/', '/setup', '/login', '/sessions', '/agents', '/vnc-viewer/:sessionId'];
 
+/** Where the web UI shows a session. @param mount `''` at the root, else for example `/vdi` */
+export const viewerPage = (sessionId: string, mount: string): string => `${mount}/vnc-viewer/${sessionId}`;
+
 const YEAR_S = 365 * 24 * 3600;
 
 /**

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasPage, readPage, securityHeaders, underBase, webUi } from '../src/web.js';
+import { hasPage, readPage, securityHeaders, underBase, viewerPage, webUi } from '../src/web.js';
 
 let outside: string;
 let folder: string;
@@ -49,6 +49,13 @@ describe('the web UI', () => {
       expect(response.headers.get('content-type')).toContain('text/html');
     },
   );
+
+  it('is its page too at the address that sessions have as their url', async () => {
+    expect(viewerPage('desk-1', '')).toBe('/vnc-viewer/desk-1');
+    expect(viewerPage('desk-1', '/vdi')).toBe('/vdi/vnc-viewer/desk-1');
+    const response = await fetch(base + viewerPage('desk-1', ''));
+    expect(await response.text()).toBe('<title>page</title>');
+  });
 
   it('has files with a hash in their name that are kept for good', async () => {
     const response = await fetch(`${base}/assets/index-abc123.js`);

@@ -72,8 +72,8 @@ export interface Session {
   readonly agent_id: string | null;
   /** Increases with each re-creation. */
   readonly generation: number;
-  /** Path of the page that shows it, relative to the server. */
-  readonly url: string;
+  /** Address of the page that shows it, relative to the server; `null` where the server has none. */
+  readonly url: string | null;
   /** Why it failed; `null` in other states. */
   readonly error: {
     readonly code: string;

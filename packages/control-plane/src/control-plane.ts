@@ -123,6 +123,12 @@ export interface ControlPlaneOptions extends SiteOptions {
    * @default there is room
    */
   storage?: () => Promise<{ readonly detail: string; readonly remedy: string } | undefined>;
+  /**
+   * Address of the page of your application that shows a session, for the field `url` of sessions. `mount` is the path
+   * under which browsers see the router: `''` at the root, else for example `/vdi`. What it throws goes to `onError`,
+   * and `url` is null. @default `url` is null
+   */
+  pageUrl?: (sessionId: string, mount: string) => string;
   /** Whether the router answers `/health` and `/ready`; `false` leaves both to the host application. @default true */
   probes?: boolean;
   /** Timing and limits of the hub. */

@@ -240,6 +240,7 @@ function createServices(
     agentKeys: new AgentKeys(stores.agents, deriveKey(options.agentKeySecret, 'agent-keys')),
     tickets: new Tickets(stores.tickets),
     site: new Site(options.site, onEvent),
+    pageUrl: options.pageUrl,
     ready: async () => {
       await answersWithin(database, READY_MS);
       await room();

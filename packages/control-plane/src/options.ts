@@ -22,6 +22,7 @@ export interface ResolvedOptions extends Pick<ControlPlaneOptions, 'database' | 
   readonly viewerAgentWaitMs: number;
   readonly viewersPerSession: number;
   readonly site: ResolvedSite;
+  readonly pageUrl: (sessionId: string, mount: string) => string | null;
   readonly commandTimeoutMs: number;
   readonly capacityWaitMs: number;
   readonly maxSessionsPerUser: number;
@@ -82,6 +83,7 @@ export function resolveOptions(given: ControlPlaneOptions): ResolvedOptions {
       hosts: parsed('hosts', parseHosts(given.hosts)),
       allowedOrigins: new Set((given.allowedOrigins ?? []).map(resolveOrigin)),
     },
+    pageUrl: resolvePageUrl(given.pageUrl, onError),
     probes: given.probes ?? true,
     ...(given.authenticate && { authenticate: authenticateOf(given.authenticate) }),
     storage: given.storage ?? (async () => undefined),
@@ -156,6 +158,23 @@ function resolveOrigin(origin: string): string {
     origin,
     'origins of http or https such as https://desk.example, without a path',
   );
+}
+
+function resolvePageUrl(
+  pageUrl: ControlPlaneOptions['pageUrl'],
+  onError: ResolvedOptions['onError'],
+): ResolvedOptions['pageUrl'] {
+  if (pageUrl === undefined) return () => null;
+  if (typeof pageUrl !== 'function')
+    throw invalid('pageUrl', pageUrl, 'a function of a session’s id and the mount');
+  return (sessionId, mount) => {
+    try {
+      return pageUrl(sessionId, mount);
+    } catch (error) {
+      onError(error, `pageUrl of session ${sessionId}`);
+      return null;
+    }
+  };
 }
 
 function resolveTemplate(seed: TemplateSeed): Template {

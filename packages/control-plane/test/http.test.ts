@@ -378,7 +378,7 @@ describe('sessions', () => {
         platform: 'local',
         agent_id: 'desk-1',
         generation: 1,
-        url: '/vnc-viewer/my-desk',
+        url: null,
         error: null,
       },
     });
@@ -541,14 +541,34 @@ describe('a control plane', () => {
   });
 
   it('works under a path of the host application', async () => {
-    await using mounted = await startServer(database, { mount: '/vdi', podName: 'pod-c' });
+    await using mounted = await startServer(database, {
+      mount: '/vdi',
+      podName: 'pod-c',
+      pageUrl: (id, mount) => `${mount}/desks/${id}`,
+    });
     const client = await setUpAdmin(mounted);
     const key = await mounted.controlPlane.agents.issueKey('desk-1');
     await fakeAgent({ url: mounted.wsUrl, agentId: 'desk-1', key });
     const { body } = await client.send('POST', '/api/v1/sessions', { template: 'desk', id: 'my-desk' });
-    expect(body['url']).toBe('/vdi/vnc-viewer/my-desk');
+    expect(body['url']).toBe('/vdi/desks/my-desk');
     const refreshed = await client.send('POST', '/api/v1/auth/refresh');
     expect(refreshed.headers.getSetCookie()[0]).toContain('Path=/vdi/api/v1/auth');
+  });
+
+  it('answers with url null, and reports the error, where pageUrl throws', async () => {
+    const failure = new Error('no page');
+    await using other = await startServer(database, {
+      podName: 'pod-d',
+      pageUrl: () => {
+        throw failure;
+      },
+    });
+    const client = await setUpAdmin(other);
+    const key = await other.controlPlane.agents.issueKey('desk-1');
+    await fakeAgent({ url: other.wsUrl, agentId: 'desk-1', key });
+    const { body } = await client.send('POST', '/api/v1/sessions', { template: 'desk', id: 'my-desk' });
+    expect(body['url']).toBeNull();
+    expect(other.errors).toEqual([{ error: failure, where: 'pageUrl of session my-desk' }]);
   });
 
   it('can be closed twice, and takes nothing afterwards', async () => {

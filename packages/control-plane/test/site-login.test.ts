@@ -208,13 +208,17 @@ describe('the address of a client', () => {
 
 describe('links', () => {
   it('begin with the path that browsers see, also where a proxy strips it', async () => {
-    const server = await start({ publicUrl: 'https://desk.example/a', mount: '' });
+    const server = await start({
+      publicUrl: 'https://desk.example/a',
+      mount: '',
+      pageUrl: (id, mount) => `${mount}/desks/${id}`,
+    });
     const client = new TestClient(server.url);
     client.token = (await client.send('POST', LOGIN, RIGHT)).body['token'] as string;
     const key = await server.controlPlane.agents.issueKey('desk-1');
     const agent = await fakeAgent({ url: server.wsUrl, agentId: 'desk-1', key });
     const { body } = await client.send('POST', '/api/v1/sessions', { template: 'desk', id: 'link' });
-    expect(body['url']).toBe('/a/vnc-viewer/link');
+    expect(body['url']).toBe('/a/desks/link');
     await agent[Symbol.asyncDispose]();
   }, 30_000);
 

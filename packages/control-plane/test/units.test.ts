@@ -39,6 +39,7 @@ describe('options', () => {
       /unisolatedAgents must be "admins" or "everyone", not "nobody"/,
     ],
     [{ templates: [{ name: 'Not A Label' }] }, /templates\[\]\.name must be .* not "Not A Label"/],
+    [{ pageUrl: '/desk' as unknown as () => string }, /pageUrl must be a function .* not "\/desk"/],
     [{ database: undefined as unknown as Database }, /database must be a Database/],
   ])('are refused by name, value and what is allowed: %j', async (wrong, message) => {
     const failed = createControlPlane({ ...good, ...wrong });

@@ -19,8 +19,12 @@ export const sessionSchema = z
     platform: z.string().nullable().describe('`any` while no agent has it.'),
     agent_id: z.string().nullable().describe('The agent that it is placed on.'),
     generation: z.int().describe('Increases with each re-creation.'),
-
-    url: z.string().describe('Path of the page that shows it, relative to the server.'),
+    url: z
+      .string()
+      .nullable()
+      .describe(
+        'Address of the page that shows it, relative to the server; `null` where the server has none.',
+      ),
     error: z
       .object({ code: z.string(), message: z.string() })
       .nullable()

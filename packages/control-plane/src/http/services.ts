@@ -30,6 +30,8 @@ export interface Services {
   readonly audit: AuditStore;
   /** How the control plane is reached, and who may. */
   readonly site: Site;
+  /** Address of the page that shows a session; `null` where there is none. Does not throw. */
+  readonly pageUrl: (sessionId: string, mount: string) => string | null;
   /** Resolves when requests can be served; rejects with why not. */
   readonly ready: () => Promise<void>;
   /** Rejects with `storage_full` while nothing more may be stored. */

@@ -6,8 +6,8 @@ import type { Agent, RegisteredAgent } from '../stores/agents-store.js';
 
 /** Bodies of the API, as clients get them. */
 
-/** @param mount the path under which the router is mounted */
-export const sessionView = (session: Session, mount: string) => ({
+/** @param url address of the page that shows it */
+export const sessionView = (session: Session, url: string | null) => ({
   id: session.id,
   user: session.user,
   template: session.template,
@@ -15,7 +15,7 @@ export const sessionView = (session: Session, mount: string) => ({
   platform: session.platform,
   agent_id: session.agentId,
   generation: session.generation,
-  url: `${mount}/vnc-viewer/${session.id}`,
+  url,
   error: session.error,
   created_at: session.createdAt.toISOString(),
   updated_at: session.updatedAt.toISOString(),

@@ -1,3 +1,4 @@
+import type { Response } from 'express';
 import { notLoggedIn } from '../../auth/access-tokens.js';
 import type { User } from '../../auth/ports.js';
 import { Refusal } from '../../domain/errors.js';
@@ -33,8 +34,10 @@ type SessionCall = Pick<Call<'getSession'>, 'params' | 'caller' | 'request' | 'r
 
 /** Templates, sessions and their tickets. */
 export function sessionHandlers(services: Services): SessionHandlers {
-  const { sessions, templates, tickets, events } = services;
+  const { sessions, templates, tickets, events, pageUrl } = services;
   const note = noteOf(services);
+  const view = (session: Session, response: Response) =>
+    sessionView(session, pageUrl(session.id, mountOf(response)));
   /** Notes what a user does to another user's session. */
   const noteForeign = async (
     { request, caller }: Pick<SessionCall, 'request' | 'caller'>,
@@ -48,7 +51,7 @@ export function sessionHandlers(services: Services): SessionHandlers {
   const change = (action: 'stop' | 'hibernate' | 'wake', noted: string) => async (call: SessionCall) => {
     const session = await sessions[action](call.params.id, call.caller);
     await noteForeign(call, session, noted);
-    return { status: 202, body: sessionView(session, mountOf(call.response)) } as const;
+    return { status: 202, body: view(session, call.response) } as const;
   };
   const stop = change('stop', 'session_stopped');
 
@@ -59,7 +62,7 @@ export function sessionHandlers(services: Services): SessionHandlers {
       const after = cursor === undefined ? {} : { after: decodeCursor(cursor) };
       const page = await sessions.list(caller, { limit, ...after });
       if (page.next) linkNext(request, response, 'cursor', encodeCursor(page.next));
-      return { status: 200, body: page.sessions.map((session) => sessionView(session, mountOf(response))) };
+      return { status: 200, body: page.sessions.map((session) => view(session, response)) };
     },
 
     createSession: async (call) => {
@@ -76,12 +79,12 @@ export function sessionHandlers(services: Services): SessionHandlers {
         ...(body.labels != null && { labels: body.labels }),
       });
       if (created) await noteForeign(call, session, 'session_created');
-      return { status: created ? 201 : 200, body: sessionView(session, mountOf(response)) };
+      return { status: created ? 201 : 200, body: view(session, response) };
     },
 
     getSession: async ({ params, caller, response }) => {
       const session = await sessions.get(params.id, caller);
-      return { status: 200, body: sessionView(session, mountOf(response)) };
+      return { status: 200, body: view(session, response) };
     },
 
     listSessionEvents: async ({ params, query, caller, request, response }) => {
