@@ -1,9 +1,9 @@
 import type { Server } from 'node:http';
 import type { AgentHub, AgentHubOptions, HubCounters } from '@streamspace/hub';
-import type { RequestHandler, Router } from 'express';
 import type { Authenticate } from './auth/own-accounts.js';
 import type { TemplateSeed } from './domain/template.js';
 import type { ControlPlaneEvent } from './events.js';
+import type { HttpMiddleware } from './http/mountable.js';
 import type { SiteOptions } from './http/site-options.js';
 import type { ViewerCounters } from './http/viewer-counters.js';
 import type { Database } from './stores/database.js';
@@ -151,10 +151,11 @@ export interface ControlPlaneCounters extends HubCounters {
  */
 export interface ControlPlane extends AsyncDisposable {
   /**
-   * `/health`, `/ready`, `/api/openapi.json`, `/api/v1/…`, and 426 at `/vnc/…`. Mount it where it should be; other paths
-   * are passed on. But for probes and agents, a request for a host that is not one of `hosts` is answered with 421.
+   * `/health`, `/ready`, `/api/openapi.json`, `/api/v1/…`, and 426 at `/vnc/…`. Mount it in an app of Express 4 or 5 or
+   * of Connect, or give it to `createServer`; other paths are passed on, or answered with 404 where there is no app.
+   * But for probes and agents, a request for a host that is not one of `hosts` is answered with 421.
    */
-  readonly router: Router;
+  readonly router: HttpMiddleware;
   /**
    * Takes the WebSocket upgrades of agents and viewers on this server. Upgrades to other paths are left to the server's
    * other listeners, or answered with 404 where there are none.
@@ -172,7 +173,7 @@ export interface ControlPlane extends AsyncDisposable {
    * `/health`, `/ready` and `/metrics` answer whatever the Host. Mount it after the router, whose agents may come by
    * other names.
    */
-  readonly guard: RequestHandler;
+  readonly guard: HttpMiddleware;
   readonly hub: AgentHub;
   /**
    * What this replica has counted since the control plane was made, for metrics: frames of connections that were

@@ -18,6 +18,7 @@ import { Sessions } from './domain/sessions.js';
 import { ControlPlaneError } from './errors.js';
 import { keepHouse } from './housekeeping.js';
 import { guard } from './http/guard.js';
+import { mountable } from './http/mountable.js';
 import { apiRouter } from './http/router.js';
 import type { Services } from './http/services.js';
 import { Site } from './http/site.js';
@@ -120,12 +121,12 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     await replica[Symbol.asyncDispose]();
   };
   return {
-    router: apiRouter(services, { probes: options.probes }),
+    router: mountable(apiRouter(services, { probes: options.probes })),
     attach(server, { path = '' } = {}) {
       if (closing) throw new ControlPlaneError('closed', 'the control plane is closed');
       upgrades.attach(server, path);
     },
-    guard: guard(services.site),
+    guard: mountable(guard(services.site)),
     hub,
     counters: () => ({ ...hub.counters(), viewers: viewers.counters() }),
     setup: { issueLink: async () => (services.ownAccounts ? undefined : services.setup.issueLink()) },

@@ -2,6 +2,7 @@ export { createControlPlane } from './create-control-plane.js';
 export type { ControlPlane, ControlPlaneCounters, ControlPlaneOptions, HubTiming } from './control-plane.js';
 export type { Authenticate } from './auth/own-accounts.js';
 export type { Identity } from './auth/identity.js';
+export type { HttpMiddleware } from './http/mountable.js';
 export { siteProblems, type SiteOptions } from './http/site-options.js';
 export type { ControlPlaneEvent } from './events.js';
 export type { ViewerCounters } from './http/viewer-counters.js';

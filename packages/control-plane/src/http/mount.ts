@@ -1,6 +1,7 @@
-import type { RequestHandler, Response } from 'express';
+import type { ServerResponse } from 'node:http';
+import type { RequestHandler } from 'express';
 
-const KEY = 'streamspaceMount';
+const MOUNTS = new WeakMap<ServerResponse, string>();
 
 /**
  * Notes under which path browsers see the whole router: links and cookies need it. First handler of the outer router.
@@ -10,9 +11,9 @@ const KEY = 'streamspaceMount';
 export const noteMount =
   (publicPath: string | undefined): RequestHandler =>
   (request, response, next) => {
-    response.locals[KEY] = publicPath ?? request.baseUrl;
+    MOUNTS.set(response, publicPath ?? request.baseUrl);
     next();
   };
 
 /** `''` at the root, else for example `/vdi`. */
-export const mountOf = (response: Response): string => String(response.locals[KEY] ?? '');
+export const mountOf = (response: ServerResponse): string => MOUNTS.get(response) ?? '';

@@ -1,4 +1,5 @@
-import type { ErrorRequestHandler, Response } from 'express';
+import type { ServerResponse } from 'node:http';
+import type { ErrorRequestHandler } from 'express';
 import { API_ERRORS } from '@streamspace/api';
 import { Refusal } from '../domain/errors.js';
 import { isDatabaseError } from '../stores/database-error.js';
@@ -58,11 +59,18 @@ export function toRefusal(error: unknown): Refusal {
   });
 }
 
-export function sendProblem(response: Response, refusal: Refusal): void {
+export function sendProblem(response: ServerResponse, refusal: Refusal): void {
   const problem = problemOf(refusal);
   if (refusal.retryAfterSeconds !== undefined)
     response.setHeader('Retry-After', String(refusal.retryAfterSeconds));
-  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  const body = Buffer.from(JSON.stringify(problem));
+  response.writeHead(problem.status, {
+    'Content-Type': 'application/problem+json; charset=utf-8',
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  });
+  response.end(body);
 }
 
 /** The last handler: every error as a problem document; what is our fault is reported too. */

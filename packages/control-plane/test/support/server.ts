@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ServerKind } from '@streamspace/api';
 import express, { type Express } from 'express';
@@ -29,11 +29,13 @@ export type ServerOptions = Partial<ControlPlaneOptions> & {
   reset?: boolean;
   /** What the host application has before the router. */
   configure?: (app: Express) => void;
+  /** The host application. Default: an application of Express 5, which `configure` may add to. */
+  host?: (controlPlane: ControlPlane, mount: string) => RequestListener;
 };
 
 /** A control plane on a real socket, with its events and errors written down. */
 export async function startServer(database: Database, more: ServerOptions = {}): Promise<TestServer> {
-  const { mount = '', reset = true, configure, ...options } = more;
+  const { mount = '', reset = true, configure, host, ...options } = more;
   const events: ControlPlaneEvent[] = [];
   const errors: { error: unknown; where: string }[] = [];
   const start = () =>
@@ -53,10 +55,7 @@ export async function startServer(database: Database, more: ServerOptions = {}):
     await database.script('truncate users, agents, sessions, setup_tokens, templates cascade');
     controlPlane = await start();
   }
-  const app = express();
-  configure?.(app);
-  app.use(mount || '/', controlPlane.router);
-  const server = createServer(app);
+  const server = createServer(host?.(controlPlane, mount) ?? expressHost(controlPlane, mount, configure));
   controlPlane.attach(server, { path: mount });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -73,6 +72,16 @@ export async function startServer(database: Database, more: ServerOptions = {}):
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function expressHost(
+  controlPlane: ControlPlane,
+  mount: string,
+  configure: ServerOptions['configure'],
+): RequestListener {
+  const app = express();
+  configure?.(app);
+  return app.use(mount || '/', controlPlane.router);
 }
 
 /** A client that speaks JSON and keeps one cookie and the secret of its login, as a page in a browser would. */
