@@ -28,7 +28,7 @@ const HEAD = `# REST API
 
 Paths are below the path under which the control plane is mounted. Bodies are JSON in UTF-8; times are RFC 3339 in UTC.
 Errors are problem documents (RFC 9457) with a stable \`code\`; [errors.md](errors.md) explains each. The server describes
-the same API as OpenAPI 3.1 at \`/api/openapi.json\`.
+the same API as OpenAPI 3.1 at \`/api/openapi.json\`; the control plane app shows that in Swagger UI at \`/api/docs/\`.
 
 Besides the codes that are listed, each operation may answer \`database_unavailable\` and \`internal\`.
 `;

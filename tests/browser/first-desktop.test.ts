@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { missingForXDesktop } from '@streamspace/platform-local';
 import { eventually } from './support/eventually.js';
 import { hasBrowser, openBrowser, type TestBrowser } from './support/browser.js';
 import { coloursShown, desktopHasKeyboard, fingerprint } from './support/canvas.js';
+import { triesOperation } from './support/api-docs.js';
 import { startProduct, type Product } from './support/product.js';
 
 const PASSWORD = 'a short sentence is fine';
@@ -126,6 +129,26 @@ describe.runIf(hasBrowser())('the whole product in a browser', () => {
     await button('Wake').click();
     await eventually(() => coloursShown(page)).toBeGreaterThan(8);
     await eventually(() => desktopHasKeyboard(page)).toBe(true);
+  });
+
+  it('describes its API at /api/docs/', async () => {
+    await page.goto(`${product.origin}/api/docs`);
+    expect(page.url()).toBe(`${product.origin}/api/docs/`);
+    await page.getByRole('heading', { name: /StreamSpace/ }).waitFor();
+    await browser.screenshot('product-api-docs');
+    expect(await page.locator('.opblock').count()).toBeGreaterThan(20);
+    await triesOperation(page, '/api/v1/setup', '"required"');
+    await browser.screenshot('product-api-docs-tried');
+
+    const { port } = product;
+    const ofOtherHost = get({
+      host: '127.0.0.1',
+      port,
+      path: '/api/docs/',
+      headers: { host: 'evil.example' },
+    });
+    const [refused] = (await once(ofOtherHost, 'response')) as [IncomingMessage];
+    expect(refused.resume().statusCode).toBe(421);
   });
 
   it.runIf(missingForXDesktop().length === 0)('starts an X desktop with a terminal', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pgliteDatabase } from '@streamspace/control-plane/pglite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { triesOperation } from '../browser/support/api-docs.js';
 import { eventually } from '../browser/support/eventually.js';
 import { hasBrowser, type TestBrowser } from '../browser/support/browser.js';
 import { requireCaddy, startCaddy } from '../servers/caddy.js';
@@ -149,6 +150,19 @@ for (const [index, cell] of cells.entries()) {
       if (!isHttps) browser.forgive(ABOUT_PLAIN_HTTP);
       expect(browser.complaints).toEqual([]);
     });
+
+    // At the root it is as without a proxy.
+    if (cell.prefix !== '')
+      it('describes its API at /api/docs/, and carries out what is tried there', async () => {
+        await using browser: TestBrowser = await openChromium(stage.origin, { certificate });
+        const { page } = browser;
+        await page.goto(`${stage.publicUrl}/api/docs`);
+        expect(page.url()).toBe(`${stage.publicUrl}/api/docs/`);
+        await triesOperation(page, '/api/v1/setup', '"required"');
+        expect(browser.strayRequests).toEqual([]);
+        if (!isHttps) browser.forgive(ABOUT_PLAIN_HTTP);
+        expect(browser.complaints).toEqual([]);
+      });
 
     it('writes the address of the client into the audit, whatever the client says of itself', async () => {
       await stage.logIn('127.0.0.2', undefined, {

@@ -8,6 +8,7 @@ import {
 } from '@streamspace/control-plane';
 import express, { type RequestHandler } from 'express';
 import { browserUrl, pathOf } from './address.js';
+import { apiDocs } from './api-docs.js';
 import type { Config } from './config.js';
 import { embeddedMode } from './embedded.js';
 import { ConfigError } from './early/place.mjs';
@@ -56,7 +57,7 @@ export async function startServer(start: Start): Promise<string> {
   const folder = webFolder();
   const page = hasPage(folder) ? readPage(folder, base) : undefined;
   if (page === undefined) log.warn('The web page is not built: only the API is served (npm start builds it)');
-  const parts: RequestHandler[] = [securityHeaders(), controlPlane.router, controlPlane.guard];
+  const parts: RequestHandler[] = [securityHeaders(), controlPlane.router, controlPlane.guard, apiDocs()];
   if (page !== undefined) parts.push(webUi(folder, page));
   const last = lastHandlers(log, page);
   app.use(underBase(base, parts), last.notFound, last.failed);
