@@ -38,6 +38,8 @@ export interface Config {
   readonly externalDatabase: ExternalDatabase | undefined;
   /** Absent only in embedded mode, which makes one. */
   readonly jwtSecret: string | undefined;
+  /** Absent: agent keys depend on the JWT secret. */
+  readonly agentKeySecret: string | undefined;
   readonly podName: string;
   readonly replicaTimeoutMs: number;
   readonly logLevel: LogLevel;
@@ -76,7 +78,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fo
   return {
     ...readPlace(env, folder),
     externalDatabase,
-    jwtSecret: readSecret(env, externalDatabase !== undefined),
+    jwtSecret: readSecret(env, 'JWT_SECRET', externalDatabase !== undefined),
+    agentKeySecret: readSecret(env, 'AGENT_KEY_SECRET', false),
     podName: readPodName(text('POD_NAME', hostname())),
     replicaTimeoutMs: duration('REPLICA_TIMEOUT', text('REPLICA_TIMEOUT', '9s'), SHORTEST_REPLICA_TIMEOUT_MS),
     logLevel: readLogLevel(text('LOG_LEVEL', 'info')),
@@ -153,16 +156,17 @@ function readSwitch(variable: string, value: string): boolean {
 
 function readSecret(
   env: Readonly<Record<string, string | undefined>>,
+  name: string,
   required: boolean,
 ): string | undefined {
-  const secret = env['JWT_SECRET'] || undefined;
+  const secret = env[name] || undefined;
   const allowed = `allowed are ${SHORTEST_SECRET_CHARS} characters or more, for example from: openssl rand -base64 32`;
   if (secret === undefined) {
-    if (required) throw new ConfigError('JWT_SECRET', '', `missing; with DB_HOST it is needed; ${allowed}`);
+    if (required) throw new ConfigError(name, '', `missing; with DB_HOST it is needed; ${allowed}`);
     return undefined;
   }
   if (secret.length < SHORTEST_SECRET_CHARS)
-    throw new ConfigError('JWT_SECRET', '(not shown)', `${secret.length} characters long; ${allowed}`);
+    throw new ConfigError(name, '(not shown)', `${secret.length} characters long; ${allowed}`);
   return secret;
 }
 

@@ -85,6 +85,7 @@ async function openControlPlane({ config, log, stop }: Start, mode: Mode): Promi
     return await createControlPlane({
       database: mode.database,
       jwtSecret: mode.jwtSecret,
+      ...(config.agentKeySecret !== undefined && { agentKeySecret: config.agentKeySecret }),
       podName,
       replicaTimeoutMs: config.replicaTimeoutMs,
       // The lock of the data folder sees to that.

@@ -14,6 +14,7 @@ describe('without any variable', () => {
       dataFolder: '/srv/desk/.streamspace',
       externalDatabase: undefined,
       jwtSecret: undefined,
+      agentKeySecret: undefined,
       logLevel: 'info',
       heartbeatTimeoutMs: 30_000,
       vncIdleTimeoutMs: 300_000,
@@ -63,6 +64,11 @@ describe('with DB_HOST', () => {
     expect(() => read({ ...on, STREAMSPACE_PREPARE_STATEMENTS: 'yes' })).toThrow(
       'STREAMSPACE_PREPARE_STATEMENTS=yes: allowed are on and off',
     );
+  });
+
+  it('takes a secret for agent keys, so that the JWT secret can change', () => {
+    const env = { DB_HOST: 'db', DB_USER: 'desk', JWT_SECRET: 'x'.repeat(32), AGENT_KEY_SECRET: SECRET };
+    expect(read(env)).toMatchObject({ jwtSecret: env.JWT_SECRET, agentKeySecret: SECRET });
   });
 
   it('needs a secret and a user', () => {
@@ -120,7 +126,8 @@ describe('a value that is not allowed', () => {
   });
 
   it('is not shown when it is a secret', () => {
-    expect(() => read({ JWT_SECRET: 'tooshort' })).toThrow(/^JWT_SECRET=\(not shown\): 8 characters long/);
+    for (const name of ['JWT_SECRET', 'AGENT_KEY_SECRET'])
+      expect(() => read({ [name]: 'tooshort' })).toThrow(`${name}=(not shown): 8 characters long`);
   });
 });
 

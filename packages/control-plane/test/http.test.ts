@@ -3,7 +3,14 @@ import type { Database } from '../src/index.js';
 import { pgliteDatabase } from '../src/pglite/index.js';
 import { DatabaseError } from '../src/stores/database-error.js';
 import { fakeAgent, type FakeAgent } from './support/fake-agent.js';
-import { eventually, setUpAdmin, startServer, TestClient, type TestServer } from './support/server.js';
+import {
+  eventually,
+  setUpAdmin,
+  startServer,
+  TestClient,
+  type ServerOptions,
+  type TestServer,
+} from './support/server.js';
 
 let database: Database;
 let server: TestServer;
@@ -326,6 +333,19 @@ describe('agents', () => {
         capacity: { max_sessions: 3, current_sessions: 0 },
       },
     ]);
+  });
+
+  it('keep their keys when the JWT secret changes and agentKeySecret is the old one', async () => {
+    const key = await server.controlPlane.agents.issueKey('desk-1');
+    const jwtSecret = 'another secret for tests that is long enough';
+    const registered = async (podName: string, options: ServerOptions): Promise<number> => {
+      await using other = await startServer(database, { podName, jwtSecret, reset: false, ...options });
+      const body = { agentId: 'desk-1', platform: 'local' };
+      const client = new TestClient(other.url);
+      return (await client.send('POST', '/api/v1/agents/register', body, { 'x-agent-api-key': key })).status;
+    };
+    expect(await registered('pod-e', {})).toBe(403);
+    expect(await registered('pod-f', { agentKeySecret: 'a secret for tests that is long enough' })).toBe(201);
   });
 
   it('are for administrators only', async () => {
