@@ -103,6 +103,7 @@ function commandDone({
 
 function describeLoad({ capacity, activeSessions }: Of<'heartbeat'>): string {
   const { maxSessions, maxCpu = 0, maxMemory = 0 } = capacity;
-  const limit = (value: number, unit: string): string => (value === 0 ? `any ${unit}` : `${value} ${unit}`);
-  return `capacity: ${limit(maxCpu, 'cores')}, ${limit(maxMemory, 'GB RAM')}, ${activeSessions}/${maxSessions || 'any'} sessions`;
+  const cores = maxCpu === 0 ? 'unlimited cores' : `${maxCpu} cores`;
+  const memory = maxMemory === 0 ? 'unlimited RAM' : `${maxMemory}GB RAM`;
+  return `capacity: ${cores}, ${memory}, ${activeSessions}/${maxSessions || 'unlimited'} sessions`;
 }

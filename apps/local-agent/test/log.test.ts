@@ -32,7 +32,7 @@ describe('the agent’s lines', () => {
       'Agent registered successfully with Control Plane',
       'Agent registered successfully: local-1',
       'WebSocket connection established (epoch 7). Heartbeat sent every 10 seconds',
-      'Sending heartbeat (capacity: 100 cores, 256 GB RAM, 0/100 sessions)',
+      'Sending heartbeat (capacity: 100 cores, 256GB RAM, 0/100 sessions)',
       'Received start_session command for session desk-1 (c1)',
       'Session desk-1 started successfully (c1)',
       'VNC tunnel initialized for session desk-1',
@@ -49,7 +49,10 @@ describe('the agent’s lines', () => {
       isFirst: false,
     };
     expect(describeEvent(again)).toEqual([
-      { level: 'debug', text: 'Sending heartbeat (capacity: any cores, any GB RAM, 3/any sessions)' },
+      {
+        level: 'debug',
+        text: 'Sending heartbeat (capacity: unlimited cores, unlimited RAM, 3/unlimited sessions)',
+      },
     ]);
   });
 });

@@ -75,7 +75,7 @@ export interface AgentOptions {
   labels?: Readonly<Record<string, string>>;
   /**
    * What the control plane is told. Starts and wakes past `maxSessions` fail with `capacity_exhausted`; cores and GB are
-   * for the control plane to mind. 0 means unlimited. @default {maxSessions: 0}
+   * shown only, and limit nothing. 0 means unlimited. @default {maxSessions: 0}
    */
   capacity?: Capacity;
   /** @default alwaysLeader() */
