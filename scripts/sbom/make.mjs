@@ -62,11 +62,16 @@ function withoutDev({ devDependencies: _, ...rest }) {
 
 /** npm calls a workspace by its folder's name, and two of ours are called alike. */
 function withFullNames(sbom) {
-  const components = sbom.components.map((component) => ({
+  const components = unique(sbom.components, 'bom-ref').map((component) => ({
     ...component,
     name: component['bom-ref'].slice(0, component['bom-ref'].lastIndexOf('@')),
   }));
-  return { ...sbom, components };
+  return { ...sbom, components, dependencies: unique(sbom.dependencies, 'ref') };
+}
+
+/** npm 10 lists what is installed in two places twice, which CycloneDX does not allow. */
+function unique(items, key) {
+  return [...new Map(items.map((item) => [item[key], item])).values()];
 }
 
 function readJson(path) {

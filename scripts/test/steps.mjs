@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { root } from '../bootstrap.mjs';
 import { run } from '../child.mjs';
 import { ensureWebBuilt } from '../web-build.mjs';
+import { checkOtherNodes } from './nodes.mjs';
 import { checkPackages } from './packages.mjs';
 import { fingerprintOfTree } from './tree.mjs';
 import { runProjects } from './vitest.mjs';
@@ -85,6 +86,8 @@ export const steps = [
   },
   { name: 'newcomer', budgetS: 180, run: (context) => runProjects('newcomer', context) },
   { name: 'packages', budgetS: 180, run: checkPackages },
+  // One minute after the step `packages`; alone it builds them first.
+  { name: 'nodes', budgetS: 240, run: checkOtherNodes },
   { name: 'tree', budgetS: 10, run: checkTree },
 ];
 

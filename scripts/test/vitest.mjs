@@ -8,12 +8,14 @@ import { run } from '../child.mjs';
  * Runs vitest projects; a test file that could not be loaded, and an error outside of any test, count as failed.
  *
  * @param name of the step; the report is called like it, and so is the project where none are named
+ * @param files parts of paths; only test files whose path has one of them run. Default: all
  * @param filesAtOnce so many test files run beside each other, in projects that allow it. Default: vitest's
+ * @param context `node` is the Node to run them on
  */
 export async function runProjects(
   name,
-  { environment, strict, signal },
-  { projects = [name], filesAtOnce } = {},
+  { environment, strict, signal, node = process.execPath },
+  { projects = [name], files = [], filesAtOnce } = {},
 ) {
   const folder = join(root, '.artifacts', 'test');
   const report = join(folder, `${name}.json`);
@@ -23,12 +25,13 @@ export async function runProjects(
     join(root, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
     ...projects.flatMap((project) => ['--project', project]),
+    ...files,
     ...(filesAtOnce === undefined ? [] : [`--maxWorkers=${filesAtOnce}`]),
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
   ];
-  const result = await run(process.execPath, args, {
+  const result = await run(node, args, {
     cwd: root,
     env: environment,
     echo: true,

@@ -1,5 +1,6 @@
+import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { read, readManifest, workspaces } from './checkout.js';
+import { files, read, readManifest, workspaces } from './checkout.js';
 
 interface Locked {
   version?: string;
@@ -9,11 +10,14 @@ interface Locked {
 
 const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> };
 
-describe('the lock file', () => {
-  it('names no server that packages come from', () => {
-    expect(read('package-lock.json')).not.toContain(`"resolved": "${'http'}`);
-  });
+it.each(files().filter((path) => basename(path) === 'package-lock.json'))(
+  '%s names no server that packages come from',
+  (path) => {
+    expect(read(path)).not.toContain(`"resolved": "${'http'}`);
+  },
+);
 
+describe('the lock file', () => {
   it('knows every workspace with the dependencies that it has now', () => {
     for (const folder of [...workspaces('packages'), ...workspaces('apps')]) {
       expect(lock.packages[folder]?.dependencies ?? {}, folder).toEqual(

@@ -17,9 +17,10 @@ describe('each lock file', () => {
   );
 });
 
-describe('npm, with the settings of this repository and a package that was published today', () => {
-  const NAME = 'published-today';
+describe('npm, with the settings of this repository and a package that was published an hour ago', () => {
+  const NAME = 'published-an-hour-ago';
   const VERSION = '1.0.0';
+  const AGE_MS = 60 * 60_000;
   const manifest = { name: 'project', version: '1.0.0', dependencies: { [NAME]: VERSION } };
 
   /** Has the project, npm's cache and the package. */
@@ -64,7 +65,7 @@ describe('npm, with the settings of this repository and a package that was publi
     expect([ok, isInstalled()], output).toEqual([!npmKnowsTheSetting, !npmKnowsTheSetting]);
   }, 60_000);
 
-  it('installs it from a lock file by npm ci as the bootstrap calls it, without a warning', async () => {
+  it('installs it from a lock file by npm ci as the bootstrap calls it', async () => {
     writeLock();
     const bootstrap = join(root, 'scripts', 'bootstrap.mjs');
     const code = `
@@ -75,7 +76,8 @@ describe('npm, with the settings of this repository and a package that was publi
     const args = ['--input-type=module', '-e', code, bootstrap, project];
     const { ok, output } = await run(process.execPath, args, folder, { npm_config_min_release_age: '7' });
     expect([ok, isInstalled()], output).toEqual([true, true]);
-    expect(output).not.toMatch(/warn/i);
+    // npm 11.2 to 11.9 warns of a setting that it does not know. The bootstrap shows npm's output only if it failed.
+    if (npmKnowsTheSetting) expect(output).not.toContain('min-release-age');
   }, 60_000);
 
   const registryUrl = (): string => `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`;
@@ -102,7 +104,7 @@ describe('npm, with the settings of this repository and a package that was publi
           name: NAME,
           'dist-tags': { latest: VERSION },
           versions: { [VERSION]: { name: NAME, version: VERSION, dist } },
-          time: { [VERSION]: new Date().toISOString() },
+          time: { [VERSION]: new Date(Date.now() - AGE_MS).toISOString() },
         }),
       );
     });

@@ -106,5 +106,7 @@ describe('the SBOM', () => {
   it('says which component depends on which', () => {
     const { dependsOn } = sbom.dependencies.find(({ ref }) => ref.startsWith('@streamspace/hub@'))!;
     expect(dependsOn).toEqual(expect.arrayContaining([expect.stringMatching(/^ws@/)]));
+    const refs = sbom.dependencies.map(({ ref }) => ref);
+    expect(refs).toHaveLength(new Set(refs).size);
   });
 });

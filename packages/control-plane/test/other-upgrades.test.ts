@@ -7,6 +7,8 @@ import { pgliteDatabase } from '../src/pglite/index.js';
 import { sendRaw } from './support/raw.js';
 import { startServer, type ServerOptions, type TestServer } from './support/server.js';
 
+// scripts/test/nodes.mjs runs this file on later versions of Node too.
+
 /** Whether Node asks before it takes an upgrade: from 22.21 and 24.9 on. */
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const asksBefore = major > 24 || (major === 24 && minor >= 9) || (major === 22 && minor >= 21);
