@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { DatabaseError } from '../src/stores/database-error.js';
 import { fakeAgent, type FakeAgent } from './support/fake-agent.js';
 import {
@@ -17,7 +17,7 @@ let server: TestServer;
 const agents: FakeAgent[] = [];
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 30_000);
 afterAll(() => database[Symbol.asyncDispose]());
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import jwt from 'jsonwebtoken';
 import type { Database } from '../src/index.js';
 import { RecentlyTold } from '../src/auth/recently-told.js';
 import { cookieValues } from '../src/http/cookie-values.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { setUpAdmin, startServer, TestClient, type TestServer } from './support/server.js';
 
 const REFRESH = '/api/v1/auth/refresh';
@@ -14,7 +14,7 @@ let database: Database;
 let server: TestServer;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 30_000);
 afterAll(() => database[Symbol.asyncDispose]());
 beforeEach(async () => {

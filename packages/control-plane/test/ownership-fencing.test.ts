@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AgentOwnership, CommandQueue, Outcome } from '@streamspace/hub';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { sqlAgentOwnership } from '../src/stores/agent-ownership.js';
 import { sqlCommandQueue } from '../src/stores/command-queue.js';
 import type { Database } from '../src/stores/database.js';
@@ -15,7 +15,7 @@ const SCHEDULES = 60;
 let database: Database;
 let userId: string;
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
   await migrate(database);
   const { rows } = await database.query<{ id: string }>(
     `insert into users (username, password_hash, role) values ('someone', 'none', 'user') returning id`,

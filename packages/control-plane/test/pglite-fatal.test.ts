@@ -28,7 +28,7 @@ let next = 1;
 async function open(): Promise<Opened> {
   const files = new FailingFiles();
   const fatal: DatabaseError[] = [];
-  const database = await openPglite({ dataFolder, onFatal: (error) => fatal.push(error) }, files);
+  const database = await openPglite({ dataFolder, onFatal: (error) => fatal.push(error) }, { files });
   return { database, files, fatal };
 }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { NameWatch, Replica } from '../src/replica.js';
 import { DatabaseError } from '../src/stores/database-error.js';
 import { replicaTiming, type Look, type ReplicaStore } from '../src/stores/replicas.js';
@@ -122,7 +122,7 @@ describe('two control planes with one name', () => {
   let database: Database;
   let first: TestServer;
   beforeAll(async () => {
-    database = await pgliteDatabase({ memory: true });
+    database = await memoryDatabase();
     first = await startServer(database, { replicaTimeoutMs });
   }, 60_000);
   afterAll(async () => {
@@ -208,7 +208,7 @@ describe('two control planes with one name', () => {
 describe('a control plane that has its database for itself', () => {
   let database: Database;
   beforeAll(async () => {
-    database = await pgliteDatabase({ memory: true });
+    database = await memoryDatabase();
   }, 60_000);
   afterAll(() => database[Symbol.asyncDispose]());
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { DatabaseError } from '../src/stores/database-error.js';
 import { fakeAgent, type FakeAgent } from './support/fake-agent.js';
 import { eventually, setUpAdmin, startServer, TestClient, type TestServer } from './support/server.js';
@@ -10,7 +10,7 @@ let database: Database;
 let server: TestServer;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 30_000);
 afterAll(() => database[Symbol.asyncDispose]());
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { headersIn, problemIn, sendRaw, type RawAnswer } from './support/raw.js';
 import { startServer, type ServerOptions, type TestServer } from './support/server.js';
 
@@ -9,7 +9,7 @@ let database: Database;
 const servers: TestServer[] = [];
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 60_000);
 afterAll(async () => {
   for (const server of servers) await server[Symbol.asyncDispose]();

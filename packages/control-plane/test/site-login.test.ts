@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { fakeAgent } from './support/fake-agent.js';
 import { headersIn, sendRaw, type RawAnswer } from './support/raw.js';
 import {
@@ -17,7 +17,7 @@ const servers: TestServer[] = [];
 const portOf = ({ server }: TestServer): number => (server.address() as AddressInfo).port;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
   const first = await startServer(database);
   await setUpAdmin(first);
   await first[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ControlPlaneOptions, Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { setUpAdmin, startServer, TestClient, type TestServer } from './support/server.js';
 
 let database: Database;
@@ -8,7 +8,7 @@ let server: TestServer;
 let storage: NonNullable<ControlPlaneOptions['storage']>;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 60_000);
 afterAll(() => database[Symbol.asyncDispose]());
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { CLOSE } from '@streamspace/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { eventually } from './support/server.js';
 import { startDesk, type Desk } from './support/viewers.js';
 
@@ -9,7 +9,7 @@ let database: Database;
 let desk: Desk;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 30_000);
 afterAll(() => database[Symbol.asyncDispose]());
 afterEach(() => desk[Symbol.asyncDispose]());

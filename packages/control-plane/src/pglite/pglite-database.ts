@@ -61,13 +61,25 @@ export async function pgliteDatabase(options: PgliteDatabaseOptions): Promise<Da
   return openPglite(options);
 }
 
-/** {@link pgliteDatabase} on given functions for files. */
-export async function openPglite(options: PgliteDatabaseOptions, files?: HostFiles): Promise<Database> {
+/** What tests give a database. */
+export interface PgliteGiven {
+  /** Functions for the files of a database in a folder. */
+  readonly files?: HostFiles;
+  /** Tar of the files that a database in memory begins with. */
+  readonly cluster?: Blob;
+}
+
+/** {@link pgliteDatabase} on what tests give. */
+export async function openPglite(
+  options: PgliteDatabaseOptions,
+  { files, cluster }: PgliteGiven = {},
+): Promise<Database> {
   try {
     if ('dataFolder' in options) return await openFolder(options, files);
     const gate = new ModuleGate({ name: 'PGlite in memory' });
     const pglite = await PGlite.create({
       dataDir: 'memory://',
+      ...(cluster && { loadDataDir: cluster }),
       parsers: PARSERS,
       extensions: { gate: gate.extension },
     });
