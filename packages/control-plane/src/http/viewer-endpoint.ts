@@ -153,8 +153,11 @@ export class ViewerEndpoint {
     this.#counts.opened();
     services.onEvent({ type: 'viewer_connected', ...who });
     let ending: Promise<void> | undefined;
-    const over = (reason?: Error): Promise<void> =>
-      (ending ??= this.#desktops.endOf(who.sessionId, reason, signal).then((end) => viewer.end(end)));
+    const over = (reason?: Error): Promise<void> => {
+      // The end has its reason already: that no byte passes while it is found out is no other.
+      watched.stop();
+      return (ending ??= this.#desktops.endOf(who.sessionId, reason, signal).then((end) => viewer.end(end)));
+    };
     const watched = watchChannel(viewer.channel, {
       idleTimeoutMs,
       onIdle: () =>
@@ -177,7 +180,6 @@ export class ViewerEndpoint {
     this.#streams.add(stream);
     const { error } = await joinChannels(watched, stream);
     this.#streams.delete(stream);
-    watched.stop();
     await over(error);
     const end = viewerEndOf(signal.reason);
     this.#counts.ended(end.closeCode);
