@@ -7,6 +7,7 @@ const MACHINES: readonly (readonly [title: string, file: string])[] = [
   ['Session', 'packages/control-plane/src/domain/session-machine.ts'],
   ['Command', 'packages/hub/src/command-machine.ts'],
   ['Agent connection', 'packages/hub/src/agent-connection-machine.ts'],
+  ['Viewer connection', 'packages/control-plane/src/http/viewer-machine.ts'],
   ['Tunnel stream', 'packages/vnc-tunnel/src/stream-machine.ts'],
   ['Leadership term', 'packages/agent-core/src/term-machine.ts'],
   ['Login', 'packages/control-plane/src/auth/login-machine.ts'],
