@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ControlPlane, Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { connectHost, express4Host, express5Host, type Host, type Seen } from './support/hosts.js';
 import {
   setUpAdmin,
@@ -16,7 +16,7 @@ import {
 let database: Database;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 60_000);
 afterAll(() => database[Symbol.asyncDispose]());
 

@@ -4,7 +4,7 @@ import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { arbitraryOf } from './support/arbitrary-json.js';
 import { startDesk, type Desk } from './support/viewers.js';
 import { addUser } from './support/users.js';
@@ -58,7 +58,7 @@ let desk: Desk;
 let tokens: readonly (string | undefined)[];
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
   desk = await startDesk(database, { maxSessionsPerUser: 20 });
   const user = await addUser(database, desk.server, 'bo');
   tokens = [desk.client.token, desk.client.token, user.token, undefined];

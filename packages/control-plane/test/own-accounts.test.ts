@@ -3,7 +3,7 @@ import { createClient } from '@streamspace/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OwnAccounts } from '../src/auth/own-accounts.js';
 import type { Database, Identity } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { startServer, TestClient, type ServerOptions, type TestServer } from './support/server.js';
 import { addUser } from './support/users.js';
 
@@ -11,7 +11,7 @@ let database: Database;
 let server: TestServer;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
 }, 60_000);
 afterAll(() => database[Symbol.asyncDispose]());
 afterEach(() => server[Symbol.asyncDispose]());

@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { AccessTokens } from '../src/auth/access-tokens.js';
 import { operationOf, REQUEST_IDS } from '../src/http/operations.js';
 import type { Database } from '../src/index.js';
-import { pgliteDatabase } from '../src/pglite/index.js';
+import { memoryDatabase } from './support/memory-database.js';
 import { JWT_SECRET, TestClient } from './support/server.js';
 import { addUser } from './support/users.js';
 import { startDesk, type Desk } from './support/viewers.js';
@@ -29,7 +29,7 @@ let desk: Desk;
 let user: TestClient;
 
 beforeAll(async () => {
-  database = await pgliteDatabase({ memory: true });
+  database = await memoryDatabase();
   desk = await startDesk(database);
   user = await addUser(database, desk.server, 'bo');
 }, 60_000);
