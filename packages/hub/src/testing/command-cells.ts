@@ -187,8 +187,13 @@ function answerOf(
   return undefined;
 }
 
-/** Drives a queue through every cell of the table. */
+/**
+ * Drives a queue through every cell of the table, one event after the other and then all at once: a queue may write
+ * together what comes together, in another way.
+ */
 export async function driveCommandCells(fixture: CommandQueueFixture): Promise<void> {
-  const deviations = await Promise.all(EVENTS.map((event) => driveEvent(fixture, event)));
-  assert.deepEqual(deviations.flat(), []);
+  const deviations: string[] = [];
+  for (const event of EVENTS) deviations.push(...(await driveEvent(fixture, event)));
+  const together = await Promise.all(EVENTS.map((event) => driveEvent(fixture, event)));
+  assert.deepEqual([...deviations, ...together.flat().map((text) => `at once: ${text}`)], []);
 }
