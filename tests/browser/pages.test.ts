@@ -281,6 +281,18 @@ describe.runIf(hasBrowser())('pages', () => {
     expect(browser.complaints).toEqual([]);
   });
 
+  it('lists the desktops of every page that has one which has not ended, and loads no further pages', async () => {
+    await setUp();
+    fake.sessions.clear();
+    fake.pageSize = 2;
+    for (const user of ['una', 'vera', 'wim']) fake.addSession(`desk-${user}`, { user });
+    for (const user of ['xin', 'yoko', 'zoe']) fake.addSession(`desk-${user}`, { user, state: 'terminated' });
+    fake.cursors.length = 0;
+    await page.goto(`${fake.url}/sessions`);
+    for (const user of ['una', 'vera', 'wim']) await page.getByText(`of ${user}`).waitFor();
+    expect(new Set(fake.cursors)).toEqual(new Set(['', '2']));
+  });
+
   it('says what to do when no agent can run a desktop', async () => {
     await setUp();
     fake.startsAs = 'no_agents';

@@ -40,6 +40,10 @@ export class FakeControlPlane implements AsyncDisposable {
   /** Answer to a new session: its state, or `no_agents` for 503. */
   startsAs: 'running' | 'pending' | 'no_agents' = 'running';
   agents: unknown[] = [];
+  /** Most sessions of one page of the list. */
+  pageSize = 1_000;
+  /** The `cursor` of each request for sessions; '' for a first page. */
+  readonly cursors: string[] = [];
   readonly #web: string;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'binary' });
@@ -110,12 +114,13 @@ export class FakeControlPlane implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? '/', 'http://fake');
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://fake');
     response.setHeader('content-security-policy', POLICY);
     if (!pathname.startsWith('/api/')) return await this.#file(pathname, response);
     let text = '';
     for await (const chunk of request) text += String(chunk);
     const body = (text === '' ? {} : JSON.parse(text)) as Record<string, string>;
+    if (request.method === 'GET') body['cursor'] = searchParams.get('cursor') ?? '';
     this.#route(`${request.method} ${pathname}`, body, request, response);
   }
 
@@ -222,7 +227,7 @@ export class FakeControlPlane implements AsyncDisposable {
       case 'GET /api/v1/agents':
         return json(response, 200, this.agents);
       case 'GET /api/v1/sessions':
-        return json(response, 200, [...this.sessions.values()]);
+        return this.#list(body['cursor'] ?? '', response);
       case 'POST /api/v1/sessions':
         if (this.startsAs === 'no_agents') {
           return problem(
@@ -245,6 +250,16 @@ export class FakeControlPlane implements AsyncDisposable {
       default:
         return problem(response, 404, 'not_found', `There is no ${route}.`, '');
     }
+  }
+
+  /** Those that have not ended first; a cursor is how many sessions came before. */
+  #list(cursor: string, response: ServerResponse): void {
+    this.cursors.push(cursor);
+    const hasEnded = ({ state }: FakeSession): boolean => state === 'terminated' || state === 'failed';
+    const all = [...this.sessions.values()].sort((a, b) => Number(hasEnded(a)) - Number(hasEnded(b)));
+    const end = Number(cursor) + this.pageSize;
+    if (end < all.length) response.setHeader('link', `</api/v1/sessions?cursor=${end}>; rel="next"`);
+    json(response, 200, all.slice(Number(cursor), end));
   }
 
   #ticket(): string {

@@ -1,7 +1,6 @@
-import { useCallback, useState } from 'react';
+import { useState } from 'react';
 import { useLocation } from 'react-router';
 import type { Session } from '@streamspace/client';
-import { client } from '../api.js';
 import { useAuth } from '../auth.js';
 import { Dialog } from '../components/dialog.js';
 import { DesktopIcon, PlusIcon } from '../components/icons.js';
@@ -11,6 +10,7 @@ import { Spinner } from '../components/spinner.js';
 import { TemplateList } from '../components/template-list.js';
 import { usePoll } from '../hooks/use-poll.js';
 import { useTemplates } from '../hooks/use-templates.js';
+import { loadSessions } from '../load-sessions.js';
 
 const isChanging = (session: Session): boolean =>
   session.state === 'pending' || session.state === 'terminating';
@@ -21,10 +21,7 @@ const newestFirst = (a: Session, b: Session): number => b.created_at.localeCompa
 export function SessionsPage() {
   const auth = useAuth();
   const templates = useTemplates();
-  const sessions = usePoll(
-    useCallback((signal) => client.sessions.list({ signal }), []),
-    pauseMs,
-  );
+  const sessions = usePoll(loadSessions, pauseMs);
   const [choosing, setChoosing] = useState(false);
   const location = useLocation();
   const broughtAlong: unknown = (location.state as { error?: unknown } | null)?.error;
