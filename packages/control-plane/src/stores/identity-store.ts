@@ -26,9 +26,10 @@ export function sqlIdentityStore(database: Database): IdentityStore {
         );
         return rows[0] ? toUser(rows[0]) : await find(identity);
       } catch (error) {
-        // The name of another user: a local one, or one of another issuer.
-        if (isDatabaseError(error) && error.code === 'constraint') return undefined;
-        throw error;
+        if (!isDatabaseError(error) || error.code !== 'constraint') throw error;
+        // The name of another user, or of this one: another request of the same moment may have added it.
+        const found = await find(identity);
+        return found?.username === username && found.role === role ? found : undefined;
       }
     },
   };
