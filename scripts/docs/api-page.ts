@@ -87,13 +87,17 @@ function typeOf(schema: JsonSchema): string {
   if (Array.isArray(schema.type)) return schema.type.join(' | ');
   if (schema.type === 'array') return `array of ${typeOf(schema.items ?? {})}`;
   const range = [
-    ['minLength', 'at least', 'characters'],
-    ['maxLength', 'at most', 'characters'],
-    ['minimum', 'from', ''],
-    ['maximum', 'to', ''],
-  ]
-    .filter(([keyword]) => schema[keyword!] !== undefined)
-    .map(([keyword, word, unit]) => `${word} ${String(schema[keyword!])}${unit && ` ${unit}`}`);
+    rangeOf(schema, 'minLength', 'maxLength', ' characters'),
+    rangeOf(schema, 'minimum', 'maximum', ''),
+  ].join('');
   const format = schema['format'] === 'date-time' ? ' (time)' : '';
-  return `${String(schema.type ?? 'any JSON')}${format}${range.length > 0 ? `, ${range.join(' ')}` : ''}`;
+  return `${String(schema.type ?? 'any JSON')}${format}${range}`;
+}
+
+/** For example `, 1 to 200 characters`. */
+function rangeOf(schema: JsonSchema, least: string, most: string, unit: string): string {
+  const [from, to] = [schema[least], schema[most]];
+  if (from !== undefined && to !== undefined) return `, ${String(from)} to ${String(to)}${unit}`;
+  if (from !== undefined) return `, at least ${String(from)}${unit}`;
+  return to === undefined ? '' : `, at most ${String(to)}${unit}`;
 }
