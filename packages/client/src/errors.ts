@@ -22,6 +22,7 @@ export type ClientErrorCode =
   | 'logged_out'
   | 'login_replaced'
   | 'list_too_long'
+  | 'token_unavailable'
   | 'invalid_option';
 
 const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
@@ -52,6 +53,21 @@ export class ApiError extends Error implements ApiErrorFields {
     if (fields.retryAfter !== undefined) this.retryAfter = fields.retryAfter;
     this.shouldRetry = fields.code === 'unreachable' || RETRYABLE_STATUS.has(fields.status);
   }
+}
+
+/** The application's function gave no token. */
+export function tokenUnavailable(cause: unknown): ApiError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ApiError(
+    {
+      code: 'token_unavailable',
+      status: 0,
+      title: 'No token',
+      detail: `The application gave no token: ${why}.`,
+      remedy: 'Log in to the application again.',
+    },
+    { cause },
+  );
 }
 
 /** No answer: refused, cut, or not within the time limit. */

@@ -1,5 +1,5 @@
 import { defaultStore } from './default-store.js';
-import { ApiError } from './errors.js';
+import { ApiError, tokenUnavailable } from './errors.js';
 import type { LoginStore } from './login-store.js';
 import type { Login } from '@streamspace/api';
 
@@ -12,7 +12,9 @@ export interface ClientOptions {
   /**
    * The token for `Authorization: Bearer …`, where another application keeps the accounts (option `authenticate` of
    * `createControlPlane`): asked for at each call, and once more where the server answers 401. With an empty string the
-   * header is not sent, as where cookies of the application say who it is. `login` and `refresh` are of no use then.
+   * header is not sent: for example, when the application's cookies identify the user. Calls fail with `token_unavailable`
+   * where the function fails, or does not answer within `timeoutMs`. `setup`, `login`, `refresh` and `logout` answer
+   * `not_found` then.
    * @default the tokens of `login`, `setup.complete` and `refresh`
    */
   readonly token?: string | (() => string | Promise<string>);
@@ -91,6 +93,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
   baseUrl.hash = '';
   if (!baseUrl.pathname.endsWith('/')) baseUrl.pathname += '/';
   const { onSession } = options;
+  const timeoutMs = positive('timeoutMs', options.timeoutMs, 30_000);
   return {
     baseUrl,
     // Called as a plain function: browsers refuse a `fetch` that is called on another object.
@@ -102,17 +105,38 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
         // The caller's own trouble; a login must not fail over it.
       }
     },
-    timeoutMs: positive('timeoutMs', options.timeoutMs, 30_000),
+    timeoutMs,
     renewBeforeMs: positive('renewBeforeMs', options.renewBeforeMs, 60_000),
     exclusive: options.exclusive ?? ((run) => run()),
     store: options.store ?? defaultStore(baseUrl),
-    token: tokenOf(options.token),
+    token: tokenOf(options.token, timeoutMs),
   };
 }
 
-function tokenOf(token: ClientOptions['token']): ResolvedClientOptions['token'] {
+/** What a header may have, without spaces. */
+const TOKEN = /^[\x21-\x7e]*$/;
+
+function tokenOf(token: ClientOptions['token'], timeoutMs: number): ResolvedClientOptions['token'] {
   if (token === undefined) return undefined;
-  if (typeof token === 'string') return async () => token;
-  if (typeof token === 'function') return async () => token();
-  throw invalid(`token is a ${typeof token}; it must be a string or a function.`);
+  if (typeof token !== 'string' && typeof token !== 'function')
+    throw invalid(`token is a ${typeof token}; it must be a string or a function.`);
+  if (typeof token === 'string') {
+    if (!TOKEN.test(token)) throw invalid('token has characters that a header cannot have.');
+    return async () => token;
+  }
+  return async () => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      });
+      const given = await Promise.race([token(), late]);
+      if (typeof given === 'string' && TOKEN.test(given)) return given;
+      throw new Error('it is not a string that a header can have');
+    } catch (cause) {
+      throw tokenUnavailable(cause);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
 }
