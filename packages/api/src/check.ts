@@ -17,9 +17,27 @@ export function checkFields<Schema extends z.ZodObject>(
   schema: Schema,
   given: unknown,
 ): Checked<z.infer<Schema>> {
+  const crowded = crowdedField(schema, given);
+  if (crowded !== undefined) return { wrong: describeWrong(schema, given, [crowded]) };
   const result = schema.safeParse(given);
   if (result.success) return { value: result.data };
   return { wrong: describeWrong(schema, given, result.error.issues[0]?.path ?? []) };
+}
+
+/** A record with more entries than its note allows: found without a look at each, which costs a sender little. */
+function crowdedField(schema: z.ZodObject, given: unknown): string | undefined {
+  const fields = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>;
+  return Object.entries(schema.shape).find(([name, field]) => {
+    const most = required(field as z.ZodType).meta()?.['maxProperties'];
+    return typeof most === 'number' && hasMoreThan(most, fields[name]);
+  })?.[0];
+}
+
+function hasMoreThan(most: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  let count = 0;
+  for (const _name in value) if (++count > most) return true;
+  return false;
 }
 
 /** A query, in which everything is a string, with numbers for the fields that are numbers. */

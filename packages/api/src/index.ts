@@ -1,6 +1,6 @@
 export {
   errorsOf,
-  LOGIN_TAGS,
+  exists,
   OPERATIONS,
   type AuditRule,
   type Operation,

@@ -40,7 +40,7 @@ export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonSch
   return tidied(z.toJSONSchema(schema, { io }) as JsonSchema);
 }
 
-/** What tells a reader nothing, or is a note for the server's messages. */
+/** Drops keywords that carry no information, and notes for error messages. */
 function tidied(schema: JsonSchema): JsonSchema {
   const entries = Object.entries(schema).flatMap(([keyword, value]): [string, unknown][] => {
     if (['$schema', '$id', 'expected'].includes(keyword)) return [];

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { API_ERRORS, type ApiErrorCode } from './errors.js';
 import {
   errorsOf,
-  LOGIN_TAGS,
+  exists,
   OPERATIONS,
   type Operation,
   type OperationAuth,
@@ -33,6 +33,14 @@ const SECURITY_SCHEMES = {
   cookie: { type: 'apiKey', in: 'cookie', name: 'streamspace_refresh' },
 } as const;
 
+/** What a server of this kind asks for. How an embedding application knows its users is not ours to say. */
+function schemesOf({ ownAccounts = false }: ServerKind): Record<string, unknown> {
+  if (!ownAccounts) return SECURITY_SCHEMES;
+  const { agent, ticket } = SECURITY_SCHEMES;
+  const description = 'By a token of the application, or by its cookie.';
+  return { user: { type: 'http', scheme: 'bearer', description }, agent, ticket };
+}
+
 const SECURITY: Readonly<Record<OperationAuth, readonly Record<string, readonly string[]>[]>> = {
   public: [],
   user: [{ user: [] }],
@@ -48,9 +56,7 @@ const SECURITY: Readonly<Record<OperationAuth, readonly Record<string, readonly 
  * @param options.server URL or path below which the router is mounted. Default: the root
  */
 export function openApiDocument(options: ServerKind & { server?: string } = {}): OpenApiDocument {
-  const operations = Object.values<Operation>(OPERATIONS).filter(
-    ({ tag }) => !options.ownAccounts || !LOGIN_TAGS.has(tag),
-  );
+  const operations = Object.values<Operation>(OPERATIONS).filter((one) => exists(one, options));
   const paths: Record<string, Record<string, unknown>> = {};
   for (const id of Object.keys(OPERATIONS) as OperationId[]) {
     const { method, path } = OPERATIONS[id];
@@ -63,7 +69,7 @@ export function openApiDocument(options: ServerKind & { server?: string } = {}):
     servers: [{ url: options.server || '/' }],
     tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
-    components: { schemas: namedJsonSchemas(), securitySchemes: SECURITY_SCHEMES },
+    components: { schemas: namedJsonSchemas(), securitySchemes: schemesOf(options) },
   };
 }
 

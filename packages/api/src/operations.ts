@@ -4,7 +4,8 @@ import type { ApiErrorCode } from './errors.js';
  * Who may call an operation.
  *
  * - `public`: anyone.
- * - `user`: who sends an access token (`Authorization: Bearer …`). What belongs to another user is answered with 404.
+ * - `user`: who sends an access token (`Authorization: Bearer …`), or whom an embedding application knows. What belongs
+ *   to another user is answered with 404.
  * - `admin`: a user with the role `admin`; other users get 403 `forbidden`.
  * - `agent`: an agent, by its key in `X-Agent-API-Key`.
  * - `ticket`: who has a single-use ticket in the query.
@@ -48,7 +49,7 @@ export interface Operation {
 const NO_AUDIT: readonly AuditRule[] = [];
 const foreign = (action: string): readonly AuditRule[] => [{ action, when: 'foreign' }];
 
-/** Every endpoint, upgrades included. What is not listed here below `/api` does not exist. */
+/** Every endpoint, upgrades included. What is not listed here below `/api/v1` does not exist. */
 export const OPERATIONS = {
   getHealth: {
     method: 'GET',
@@ -375,10 +376,16 @@ const OF_BODIES: readonly ApiErrorCode[] = [
 export interface ServerKind {
   /** An embedding application keeps the accounts: the operations of {@link LOGIN_TAGS} do not exist. @default false */
   readonly ownAccounts?: boolean;
+  /** It answers the operations of the tag `Probes`. @default true */
+  readonly probes?: boolean;
 }
 
 /** Tags of what a server does not have where an embedding application keeps the accounts. */
 export const LOGIN_TAGS: ReadonlySet<Operation['tag']> = new Set(['Setup', 'Logins']);
+
+/** Whether a server of this kind has an operation. */
+export const exists = ({ tag }: Operation, { ownAccounts = false, probes = true }: ServerKind): boolean =>
+  !(ownAccounts && LOGIN_TAGS.has(tag)) && (probes || tag !== 'Probes');
 
 /** Every code that an operation may answer with: its own, and those of all operations of its kind. */
 export function errorsOf(id: OperationId, { ownAccounts = false }: ServerKind = {}): readonly ApiErrorCode[] {

@@ -86,6 +86,9 @@ export type ReplyOf<Id extends OperationId> = Schemas[Id]['reply'] extends z.Zod
   ? z.infer<Schemas[Id]['reply']>
   : undefined;
 
+/** What an agent says of itself before its key has been checked. */
+export const AGENT_ID_SCHEMA = agentRegistrationSchema.pick({ agentId: true });
+
 export { NAMED_SCHEMAS } from './schemas/named.js';
 export { problemSchema } from './schemas/problem.js';
 export { checkFields, readQuery, type Checked, type WrongField } from './check.js';

@@ -85,6 +85,17 @@ describe('checkFields', () => {
   });
 });
 
+describe('a record with too many entries', () => {
+  it('is refused before its entries are looked at', () => {
+    let looked = 0;
+    const labels: Record<string, unknown> = {};
+    for (let n = 0; n < 100; n++)
+      Object.defineProperty(labels, `l${n}`, { enumerable: true, get: () => (looked += 1) });
+    expect(wrongOf('createSession', { template: 'x', labels })?.field).toBe('labels');
+    expect(looked).toBe(0);
+  });
+});
+
 describe('readQuery', () => {
   const { query } = SCHEMAS.listAudit;
 

@@ -50,12 +50,13 @@ export interface ControlPlaneOptions extends SiteOptions {
   agentKeySecret?: string;
   /**
    * Says who sends a request, where the application has accounts of its own: asked at each request that needs a user, with
-   * a signal that ends after 10 s. `undefined` is answered with 401. A user appears at the first request, and is found by
+   * a signal that aborts after 10 s. `undefined` and `null` are answered with 401. A user appears at the first request, and is found by
    * `issuer` and `subject` later; a name that another user has is refused. `request` is as the application's own
    * middleware has left it (`request.user`, for example).
    *
    * With it there is no set-up and no login of ours. As cookies may say who it is, requests that change something are
-   * answered only where their Origin is the own one or in `allowedOrigins`. What it throws is answered with 500 and
+   * refused where their Origin is neither the own one nor in `allowedOrigins`; requests without an Origin do not come
+   * from a page. What it throws is answered with 500 and
    * reported.
    *
    * @default users log in with passwords

@@ -121,7 +121,9 @@ export async function createControlPlane(given: ControlPlaneOptions): Promise<Co
     await replica[Symbol.asyncDispose]();
   };
   return {
-    router: mountable(apiRouter(services, { probes: options.probes })),
+    router: mountable(
+      apiRouter(services, { probes: options.probes, ownAccounts: services.ownAccounts !== undefined }),
+    ),
     attach(server, { path = '' } = {}) {
       if (closing) throw new ControlPlaneError('closed', 'the control plane is closed');
       upgrades.attach(server, path);

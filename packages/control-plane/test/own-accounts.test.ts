@@ -1,9 +1,12 @@
 import type { IncomingMessage } from 'node:http';
+import { exists } from '@streamspace/api';
 import { createClient } from '@streamspace/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OwnAccounts } from '../src/auth/own-accounts.js';
+import { operationOf, REQUEST_IDS } from '../src/http/operations.js';
 import type { Database, Identity } from '../src/index.js';
 import { memoryDatabase } from './support/memory-database.js';
+import { fakeAgent } from './support/fake-agent.js';
 import { startServer, TestClient, type ServerOptions, type TestServer } from './support/server.js';
 import { addUser } from './support/users.js';
 
@@ -51,6 +54,28 @@ describe('a control plane in an application with accounts of its own', () => {
     );
     expect(rows).toEqual([PEOPLE['ada'], PEOPLE['bo']]);
     expect((await clientOf('ada').send('GET', '/api/v1/admin/audit')).status).toBe(200);
+  });
+
+  it.each(REQUEST_IDS)('answers %s only to users of the application', async (id) => {
+    await start();
+    const { auth, method, path } = operationOf(id);
+    const ask = (client: TestClient) =>
+      client.send(method, path.replace('{id}', 's'), method === 'POST' ? {} : undefined);
+    const stranger = await ask(new TestClient(server.url, { ownAccounts: true }));
+    if (!exists(operationOf(id), { ownAccounts: true })) expect(stranger.status).toBe(404);
+    else if (auth === 'user' || auth === 'admin') expect(stranger.body['code']).toBe('not_logged_in');
+    if (auth === 'admin') expect((await ask(clientOf('bo'))).body['code']).toBe('forbidden');
+  });
+
+  it('takes the role of this request, and not that of the row, to place a session', async () => {
+    await start({ unisolatedAgents: 'admins' });
+    const key = await server.controlPlane.agents.issueKey('desk-1');
+    const agent = await fakeAgent({ url: server.wsUrl, agentId: 'desk-1', key });
+    await clientOf('bo').send('GET', '/api/v1/sessions');
+    await database.query(`update users set role = 'admin' where username = 'bo'`);
+    const create = () => clientOf('bo').send('POST', '/api/v1/sessions', { template: 'desk' });
+    expect((await create()).body['code']).toBe('no_agents_available');
+    await agent[Symbol.asyncDispose]();
   });
 
   it('takes a role away with the next request', async () => {
@@ -113,7 +138,7 @@ describe('a control plane in an application with accounts of its own', () => {
     await start({ authenticate: () => ({ ...PEOPLE['bo']!, username: 'b\no' }) });
     expect((await clientOf('x').send('GET', '/api/v1/sessions')).body['code']).toBe('internal');
     expect(server.errors.map(({ error }) => String(error))).toEqual([
-      'TypeError: username of an identity must be a string of 1 to 200 characters without control characters; got "b\\no".',
+      'TypeError: username of an identity must be a string of 1 to 200 characters without control characters, line breaks or changes of text direction; got "b\\no".',
     ]);
   });
 
@@ -128,7 +153,7 @@ describe('a control plane in an application with accounts of its own', () => {
     ).toBe(200);
   });
 
-  it('is used by the client with a token of the application, asked for again after a 401', async () => {
+  it('gets the application’s token from the client, which asks for it again after a 401', async () => {
     await start();
     const asked: string[] = [];
     const client = createClient({
@@ -148,6 +173,29 @@ describe('a control plane in an application with accounts of its own', () => {
 describe('OwnAccounts', () => {
   const user = { id: 'u', username: 'bo', role: 'user' } as const;
   const request = {} as IncomingMessage;
+
+  it.each(['علی\u200cرضا', 'a🧑‍💻', 'José', 'ada@app.example'])('takes the name %s', async (username) => {
+    const accounts = new OwnAccounts({
+      authenticate: () => ({ ...PEOPLE['bo']!, username }),
+      store: { put: async () => user },
+    });
+    await expect(accounts.callerOf(request)).resolves.toEqual({ userId: 'u', role: 'user' });
+  });
+
+  it('takes names that look the same for the same', async () => {
+    const puts: string[] = [];
+    for (const username of ['José', 'Jose\u0301', ' José '])
+      await new OwnAccounts({
+        authenticate: () => ({ ...PEOPLE['bo']!, username }),
+        store: { put: async (one) => (puts.push(one.username), user) },
+      }).callerOf(request);
+    expect(new Set(puts)).toEqual(new Set(['José']));
+  });
+
+  it.each([undefined, null])('takes %s for nobody', async (identity) => {
+    const accounts = new OwnAccounts({ authenticate: () => identity, store: { put: async () => user } });
+    await expect(accounts.callerOf(request)).rejects.toMatchObject({ code: 'not_logged_in' });
+  });
 
   it('writes a user once, and again when the name or the role is another', async () => {
     const puts: Identity[] = [];
@@ -178,12 +226,21 @@ describe('OwnAccounts', () => {
   });
 
   it.each([
-    [null, 'authenticate must return an identity or undefined; got object.'],
-    ['bo', 'authenticate must return an identity or undefined; got string.'],
+    [7, 'authenticate must return an identity, undefined or null; got number.'],
+    ['bo', 'authenticate must return an identity, undefined or null; got string.'],
+    [
+      { ...PEOPLE['bo'], username: 'a\u2028b' },
+      'username of an identity must be a string of 1 to 200 characters',
+    ],
+    [
+      { ...PEOPLE['bo'], username: '\u202ebo' },
+      'username of an identity must be a string of 1 to 200 characters',
+    ],
+    [{ ...PEOPLE['bo'], username: '  ' }, 'username of an identity must not be blank.'],
     [{ ...PEOPLE['bo'], issuer: '' }, 'issuer of an identity must be a string of 1 to 500 characters'],
     [
       { ...PEOPLE['bo'], subject: 7 },
-      'subject of an identity must be a string of 1 to 255 characters without control characters; got number.',
+      'subject of an identity must be a string of 1 to 255 characters without control characters, line breaks or changes of text direction; got number.',
     ],
     [{ ...PEOPLE['bo'], role: 'root' }, 'role of an identity must be one of admin, user; got "root".'],
   ])('refuses %j', async (identity, message) => {

@@ -56,6 +56,7 @@ async function content(): Promise<unknown> {
     'templates',
     'logins',
     'setup_tokens',
+    'session_events',
   ];
   const counts = await Promise.all(
     tables.map(async (table) => {
@@ -192,7 +193,41 @@ describe('a user who is not an administrator', () => {
   });
 });
 
+describe('a stranger who varies method and path', () => {
+  const closed = REQUEST_IDS.filter((id) => ['user', 'admin'].includes(operationOf(id).auth));
+
+  it.each(closed)('gets nothing from %s', async (id) => {
+    const { method, path } = operationOf(id);
+    const target = path.replace('{id}', 's');
+    const variants: readonly (readonly [string, string])[] = [
+      [method, `${target}/`],
+      [method, target.toUpperCase()],
+      [method, target.replace('sessions', '%73essions').replace('agents', '%61gents')],
+      [method, `${target}?_method=GET&access_token=x`],
+      ...(method === 'GET' ? [['HEAD', target] as const] : []),
+    ];
+    for (const [verb, varied] of variants) {
+      const { status } = await fetch(desk.server.url + varied, { method: verb });
+      // Express does not decode the fixed parts of a path: there is no such operation then.
+      expect(varied.includes('%') ? [401, 404] : [401], `${verb} ${varied}`).toContain(status);
+    }
+  });
+});
+
 describe('an agent', () => {
+  it('shows its key before anything else of its body is looked at', async () => {
+    const register = (body: unknown, headers?: Record<string, string>) =>
+      new TestClient(desk.server.url).send('POST', '/api/v1/agents/register', body, headers);
+    expect((await register({ agentId: 'desk-1' })).body['code']).toBe('agent_key_missing');
+    const wrong = { agentId: 'desk-1', platform: 7 };
+    expect((await register(wrong, { 'x-agent-api-key': 'f'.repeat(64) })).body['code']).toBe(
+      'agent_key_invalid',
+    );
+    expect((await register({ platform: 'local' })).body['detail']).toBe(
+      'agentId must be a string of 1 to 255 characters.',
+    );
+  });
+
   it('registers as no other agent', async () => {
     const key = await desk.server.controlPlane.agents.issueKey('desk-2');
     expect(

@@ -5,15 +5,17 @@ import { ExpiringMap } from './expiring-map.js';
 import { checkIdentity, type Identity } from './identity.js';
 import type { IdentityStore, User } from './ports.js';
 
-/** Says who sends a request; `undefined` where nobody is logged in. The signal ends after {@link ANSWER_MS}. */
+/**
+ * Says who sends a request; `undefined` or `null` without a login. The signal aborts after {@link ANSWER_MS}.
+ */
 export type Authenticate = (
   request: IncomingMessage,
   signal: AbortSignal,
-) => Identity | undefined | Promise<Identity | undefined>;
+) => Identity | null | undefined | Promise<Identity | null | undefined>;
 
 /** How long the application may take to say who sends a request, in ms. */
 export const ANSWER_MS = 10_000;
-/** Users that are not looked up in the database again: so many, for so long in ms. */
+/** At most this many users are cached, each for this many ms. */
 const KNOWN = 10_000;
 const KNOWN_MS = 60_000;
 
@@ -29,7 +31,7 @@ export interface OwnAccountsOptions {
 /** The accounts of the application that the control plane is a part of. It is asked at each request. */
 export class OwnAccounts {
   readonly #options: OwnAccountsOptions;
-  /** Rows of identities as they were written last. */
+  /** The last written row of each identity. */
   readonly #known: ExpiringMap<{ readonly identity: Identity; readonly user: User }>;
 
   constructor(options: OwnAccountsOptions) {
@@ -46,7 +48,7 @@ export class OwnAccounts {
    */
   async callerOf(request: IncomingMessage): Promise<Caller> {
     const given = await this.#ask(request);
-    if (given === undefined)
+    if (given === undefined || given === null)
       throw new Refusal('not_logged_in', 'The application does not know who sends this request.', {
         remedy: 'Log in to the application.',
       });

@@ -24,7 +24,10 @@ export interface IdentityStore {
    * The user of an identity, with the name and the role that it has now. A user is found by issuer and subject alone, and
    * added where there is none.
    *
-   * @returns `undefined` where another user has the name; nothing changes then
+   * A name that another user of the same issuer has is taken from that user, who gets the present one with the next
+   * request: an issuer gives a name to one person at a time.
+   *
+   * @returns `undefined` where a local user or one of another issuer has the name; nothing changes then
    */
   put(identity: Identity): Promise<User | undefined>;
 }

@@ -1,4 +1,5 @@
 import type { OperationAuth } from '@streamspace/api';
+import { AGENT_ID_SCHEMA } from '@streamspace/api/schemas';
 import type { Request } from 'express';
 import { notLoggedIn, type AccessTokens } from '../auth/access-tokens.js';
 import type { OwnAccounts } from '../auth/own-accounts.js';
@@ -6,6 +7,7 @@ import type { AgentKeys } from '../auth/agent-keys.js';
 import { Refusal } from '../domain/errors.js';
 import type { Caller } from '../domain/session.js';
 import type { ControlPlaneEvent } from '../events.js';
+import { requireBody } from './check-fields.js';
 import type { Callers } from './operations.js';
 import { requireOwnPage } from './origin.js';
 import type { Site } from './site.js';
@@ -30,11 +32,11 @@ export class Authorizer {
   }
 
   /**
-   * What can be said by the head of a request, before its body is read.
+   * Checks what the request line and the headers show, before the body is read. That is all but for `agent`.
    *
    * @throws Refusal `not_logged_in`, `forbidden`, `origin_not_allowed`
    */
-  async before(auth: OperationAuth, request: Request): Promise<Caller | undefined> {
+  async byHead(auth: OperationAuth, request: Request): Promise<Caller | undefined> {
     switch (auth) {
       case 'public':
       case 'ticket':
@@ -55,18 +57,12 @@ export class Authorizer {
   }
 
   /**
-   * The caller, once the body has been checked: an agent says in it which agent it is.
+   * The agent that a body names, if the key is that agent's. Nothing else of the body is looked at.
    *
-   * @throws Refusal `agent_key_missing`, `agent_key_invalid`
+   * @throws Refusal `agent_key_missing`, `agent_key_invalid`; `bad_request`, `invalid_field` where no agent is named
    */
-  async after(
-    auth: OperationAuth,
-    request: Request,
-    body: unknown,
-    user: Caller | undefined,
-  ): Promise<Callers[OperationAuth]> {
-    if (auth !== 'agent') return user;
-    const { agentId } = body as Callers['agent'];
+  async agent(request: Request): Promise<Callers['agent']> {
+    const { agentId } = requireBody(AGENT_ID_SCHEMA, request.body) as Callers['agent'];
     try {
       await this.#options.agentKeys.authenticate(agentId, request.get('x-agent-api-key'));
     } catch (error) {

@@ -23,8 +23,8 @@ export interface BindOptions {
 }
 
 /**
- * A router with a route for each operation. The steps of each are the same: who calls, is there room, the body, the
- * fields, the handler. What a step refuses, no later step sees.
+ * A router with a route for each operation. The steps of each are the same: who calls, is there room, the body, which
+ * agent, the fields, the handler. A request that one step refuses does not reach the next step.
  */
 export function bindOperations(ids: readonly RequestId[], handlers: Handlers, options: BindOptions): Router {
   const router = Router();
@@ -43,13 +43,13 @@ function bind<Id extends RequestId>(
   const schemas: OperationSchemas = SCHEMAS[id];
   const stores = method !== 'GET' && !makesRoom;
   const handle: RequestHandler = async (request, response) => {
-    const user = await authorizer.before(auth, request);
+    const user = await authorizer.byHead(auth, request);
     if (stores) await room();
     if (method !== 'GET') await run(readBody, request, response);
+    const caller = auth === 'agent' ? await authorizer.agent(request) : user;
     const params = requireFields(schemas.params, request.params) as ParamsOf<Id>;
     const query = requireQuery(schemas.query, request.query) as QueryOf<Id>;
     const body = (schemas.body ? requireBody(schemas.body, request.body) : undefined) as BodyOf<Id>;
-    const caller = await authorizer.after(auth, request, body, user);
     const answer = await handler({ params, query, body, caller, request, response } as Parameters<
       Handler<Id>
     >[0]);

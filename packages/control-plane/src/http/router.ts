@@ -1,4 +1,4 @@
-import { LOGIN_TAGS } from '@streamspace/api';
+import { exists, type ServerKind } from '@streamspace/api';
 import { Router, type RequestHandler } from 'express';
 import { Refusal } from '../domain/errors.js';
 import { Authorizer } from './authorizer.js';
@@ -14,9 +14,6 @@ import { problemHandler } from './problem.js';
 import type { Services } from './services.js';
 import { sessionIdsOnly, webSocketPaths } from './web-socket-paths.js';
 
-/** Within these, what the table of operations does not list does not exist. Other paths are the host application's. */
-const OWN_PATHS = ['/api/v1', '/api/openapi.json'];
-
 const protect: RequestHandler = (_request, response, next) => {
   response.set({
     'Cache-Control': 'no-store',
@@ -28,31 +25,37 @@ const protect: RequestHandler = (_request, response, next) => {
   next();
 };
 
-/** All of the HTTP API. Paths that are not its own are passed on. */
-export function apiRouter(services: Services, { probes }: { probes: boolean }): Router {
+const notFound: RequestHandler = (request) => {
+  throw new Refusal('not_found', `There is no ${request.method} ${request.baseUrl}${request.path}.`);
+};
+
+/**
+ * All of the HTTP API. A path below `/api/v1` that is not in the table of operations is answered with 404. The host
+ * application gets all other paths.
+ */
+export function apiRouter(services: Services, kind: ServerKind): Router {
   const { site } = services;
   const handlers: Handlers = {
-    ...probeHandlers(services),
+    ...probeHandlers(services, kind),
     ...loginHandlers(services),
     ...sessionHandlers(services),
     ...agentHandlers(services),
   };
   const router = Router();
   router.use(noteMount(site.path));
-  if (probes) router.use(['/health', '/ready'], protect);
+  if (kind.probes !== false) router.all(['/health', '/ready'], protect);
+  router.all('/api/openapi.json', protect, guard(site));
   router.use(
-    OWN_PATHS,
+    '/api/v1',
     protect,
     guard(site, (path) => isAgentPath(`/api/v1${path}`)),
   );
   router.all('/vnc/:sessionId', sessionIdsOnly, protect, guard(site));
   router.use(webSocketPaths(site));
-  const off = new Set([...(probes ? [] : ['Probes']), ...(services.ownAccounts ? LOGIN_TAGS : [])]);
-  const ids = REQUEST_IDS.filter((id) => !off.has(operationOf(id).tag));
+  const ids = REQUEST_IDS.filter((id) => exists(operationOf(id), kind));
   router.use(bindOperations(ids, handlers, { authorizer: new Authorizer(services), room: services.room }));
-  router.use('/api/v1', (request) => {
-    throw new Refusal('not_found', `There is no ${request.method} ${request.baseUrl}${request.path}.`);
-  });
+  router.use('/api/v1', notFound);
+  router.all('/api/openapi.json', notFound);
   router.use(problemHandler(services.onError));
   return router;
 }

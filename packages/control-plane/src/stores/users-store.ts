@@ -102,7 +102,7 @@ export function sqlSetupStore(database: Database): SetupStore {
           `insert into users as u (username, password_hash, role) values ($1, $2, 'admin')
            on conflict (lower(username)) do update
              set password_hash = excluded.password_hash, role = 'admin', updated_at = now()
-             where not (${HAS_PASSWORD}) and lower(u.username collate "C") = lower(excluded.username collate "C")
+             where not (${HAS_PASSWORD}) and u.issuer is null and lower(u.username collate "C") = lower(excluded.username collate "C")
            returning id, username, role`,
           [username, passwordHash],
         );

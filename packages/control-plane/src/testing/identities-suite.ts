@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { TestRunner } from '@streamspace/hub/testing';
 import type { Identity } from '../auth/identity.js';
+import { hashToken, randomToken } from '../auth/secrets.js';
 import type { Fixtures } from './fixtures.js';
 
 /** Users whose accounts another application keeps. */
@@ -30,7 +31,7 @@ export function identitiesSuite({ describe, it }: TestRunner, fixtures: () => Pr
       }
     });
 
-    it('of two issuers with the same subject are two users', async () => {
+    it('give two users for the same subject of two issuers', async () => {
       const on = await fixtures();
       const one = identity();
       const other = { ...identity(), issuer: 'https://other.example', subject: one.subject };
@@ -58,8 +59,42 @@ export function identitiesSuite({ describe, it }: TestRunner, fixtures: () => Pr
 
       const one = identity();
       const before = await on.identities.put(one);
-      assert.equal(await on.identities.put({ ...one, username: local.username, role: 'admin' }), undefined);
+      const renamed = { ...one, username: local.username, role: 'admin' } as const;
+      assert.equal(await on.identities.put(renamed), undefined);
       assert.deepEqual(await on.users.find(before!.id), before);
+
+      const foreign = identity({ issuer: 'https://other.example', username: one.username });
+      assert.equal(await on.identities.put(foreign), undefined);
+      assert.deepEqual(await on.users.find(before!.id), before);
+    });
+
+    it('swap their names within one issuer', async () => {
+      const on = await fixtures();
+      const [one, other] = [identity(), identity()];
+      const users = [await on.identities.put(one), await on.identities.put(other)];
+      const swapped = [
+        await on.identities.put({ ...one, username: other.username.toUpperCase() }),
+        await on.identities.put({ ...other, username: one.username }),
+      ];
+      assert.deepEqual(
+        swapped.map((user) => [user?.id, user?.username]),
+        [
+          [users[0]?.id, other.username.toUpperCase()],
+          [users[1]?.id, one.username],
+        ],
+      );
+    });
+
+    it('are not given to a set-up with their name', async () => {
+      const on = await fixtures();
+      const one = identity();
+      await on.identities.put(one);
+      const token = hashToken(randomToken());
+      await on.database.query(`update users set role = 'user'`);
+      assert.equal(await on.setup.replaceToken(token, 60_000), true);
+      const made = on.setup.createAdmin(token, { username: one.username, passwordHash: 'none' });
+      await assert.rejects(made, { code: 'user_exists' });
+      assert.equal((await on.identities.put(one))?.role, 'user');
     });
 
     it('have no password, and are no administrator who could log in', async () => {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   API_ERRORS,
   errorsOf,
-  LOGIN_TAGS,
+  exists,
   OPERATIONS,
   type Operation,
   type OperationId,
@@ -20,9 +20,9 @@ const PATTERNS = (Object.keys(OPERATIONS) as OperationId[]).map((id) => ({
 const OF_OTHER_PATHS: ReadonlySet<string> = new Set(['not_found', 'host_not_allowed', 'upgrade_required']);
 
 /** The operation that a request is for. @param path below the mount, without the query */
-function operationAt(method: string, path: string, { ownAccounts }: ServerKind): OperationId | undefined {
+function operationAt(method: string, path: string, kind: ServerKind): OperationId | undefined {
   const id = PATTERNS.find((one) => one.method === method && one.path.test(path))?.id;
-  return id && ownAccounts && LOGIN_TAGS.has(OPERATIONS[id].tag) ? undefined : id;
+  return id && exists(OPERATIONS[id], kind) ? id : undefined;
 }
 
 /** Throws where an answer is not one that the contract of its operation describes. */

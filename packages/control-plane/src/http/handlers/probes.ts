@@ -1,14 +1,14 @@
+import type { ServerKind } from '@streamspace/api';
 import { openApiDocument, type OpenApiDocument } from '@streamspace/api/openapi';
 import { mountOf } from '../mount.js';
 import type { Handlers } from '../operations.js';
 import type { Services } from '../services.js';
 
 /** What monitoring and tools ask: probes, and the description of the API. */
-export function probeHandlers({
-  podName,
-  ready,
-  ownAccounts,
-}: Services): Pick<Handlers, 'getHealth' | 'getReadiness' | 'getOpenApi'> {
+export function probeHandlers(
+  { podName, ready }: Services,
+  kind: ServerKind,
+): Pick<Handlers, 'getHealth' | 'getReadiness' | 'getOpenApi'> {
   // Made once: it costs milliseconds, and anyone may ask for it.
   let document: OpenApiDocument | undefined;
   return {
@@ -18,7 +18,7 @@ export function probeHandlers({
       return { status: 200, body: { status: 'ready' } };
     },
     getOpenApi: async ({ response }) => {
-      document ??= openApiDocument({ ownAccounts: ownAccounts !== undefined });
+      document ??= openApiDocument(kind);
       return { status: 200, body: { ...document, servers: [{ url: mountOf(response) || '/' }] } };
     },
   };

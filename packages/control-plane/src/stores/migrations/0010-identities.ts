@@ -1,8 +1,8 @@
 import type { Migration } from './migration.js';
 
 /**
- * Users whose accounts another application keeps: found by issuer and subject, without a password. Replicas of an
- * earlier release take a user without a password for one who cannot log in.
+ * Users whose accounts another application keeps: found by issuer and subject, without a password. Replicas of
+ * earlier releases treat a user without a password as unable to log in.
  */
 export const identities: Migration = {
   version: '0010_identities',
