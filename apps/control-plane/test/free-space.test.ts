@@ -85,7 +85,7 @@ describe('FreeSpace', () => {
     ]);
   });
 
-  it('names the folder that has the least, where the database lies on a file system of its own', async () => {
+  it('names the folder that has the least, where the database lies on another file system', async () => {
     freeForDatabase = 10 * MB;
     expect((await watch().shortage())?.detail).toBe(
       'The data folder /data/db has too little free space (10 MB free, MIN_FREE_SPACE is 256 MB).',

@@ -8,9 +8,9 @@ const STATES = {
   moving: 'The agent was asked to move: it is welcomed on one connection, and opens another.',
   pausing: 'There is no connection, and a pause before the next one.',
   pausing_unregistered: 'There is no connection, and a pause before the next registration.',
-  draining: 'The agent is to stop, and a command is executed still.',
+  draining: 'The agent stops, and a command is still being executed.',
   letting_go: 'Leadership has ended, and a call of the platform has not ended since it was aborted.',
-  letting_go_to_stop: 'As `letting_go`, and the agent is to stop.',
+  letting_go_to_stop: 'As `letting_go`, and the agent stops.',
   stopped: 'The agent has stopped.',
 } as const satisfies Record<string, string>;
 
@@ -67,9 +67,9 @@ export type TermTable = Record<TermState, Record<TermEvent, TermOutcome>>;
  * 5. A move opens the next connection before it closes the present one.
  * 6. A refused upgrade leads to a registration, which tells whether the key is of use. Only the control plane's own word
  *    that it is not ends the agent.
- * 7. An agent that is to stop takes no more commands, lets those that it executes come to their end in bounded time, has
+ * 7. A stopping agent takes no more commands, lets those that it executes come to their end in bounded time, has
  *    the results stored, closes, and releases, in this order.
- * 8. After a term comes the next campaign, unless the agent is to stop.
+ * 8. After a term comes the next campaign, unless the agent stops.
  */
 export const TERM_MACHINE = {
   states: STATES,

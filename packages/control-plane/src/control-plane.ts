@@ -56,8 +56,8 @@ export interface ControlPlaneOptions extends SiteOptions {
    *
    * With it there is no set-up and no login of ours. As cookies may say who it is, requests that change something are
    * refused where their Origin is neither the own one nor in `allowedOrigins`; requests without an Origin do not come
-   * from a page. What it throws is answered with 500 and
-   * reported.
+   * from a page. What it throws is
+   * answered with 500 and reported.
    *
    * @default users log in with passwords
    */

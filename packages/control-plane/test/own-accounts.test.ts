@@ -128,7 +128,7 @@ describe('a control plane in an application with accounts of its own', () => {
     expect((await create({ origin: server.url })).status).toBe(201);
   });
 
-  it('answers 500 and reports it where the application fails, or says what is no identity', async () => {
+  it('answers 500 and reports it where the application fails, or returns something other than an identity', async () => {
     const failure = new Error('the session store is away');
     await start({ authenticate: () => Promise.reject(failure) });
     expect((await clientOf('x').send('GET', '/api/v1/sessions')).body['code']).toBe('internal');
@@ -192,7 +192,7 @@ describe('OwnAccounts', () => {
     expect(new Set(puts)).toEqual(new Set(['José']));
   });
 
-  it.each([undefined, null])('takes %s for nobody', async (identity) => {
+  it.each([undefined, null])('takes %s for a request without a login', async (identity) => {
     const accounts = new OwnAccounts({ authenticate: () => identity, store: { put: async () => user } });
     await expect(accounts.callerOf(request)).rejects.toMatchObject({ code: 'not_logged_in' });
   });

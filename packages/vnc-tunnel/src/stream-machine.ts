@@ -61,7 +61,8 @@ export type StreamTable = Record<StreamState, Record<StreamEvent, StreamOutcome>
 
 /**
  * One end of one stream of a tunnel. `TunnelStream` has one status for `open` and the four states after it: its two
- * queues tell them apart. In `opening` and `dialing` nobody has the stream yet, so that its owner can only give up opening.
+ * queues tell them apart. In `opening` and `dialing` the owner does not have the stream yet
+ * and can only give up opening it.
  *
  * Invariants:
  *

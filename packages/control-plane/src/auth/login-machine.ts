@@ -4,7 +4,7 @@ const STATES = {
   settled: 'Its refresh token was replaced longer ago.',
   without_secret: 'A release before 0008_login_secrets made it: no login secret is stored.',
   expired: 'Its time is over, and it is not deleted yet.',
-  ended: 'There is no such login.',
+  ended: 'The login does not exist.',
 } as const satisfies Record<string, string>;
 
 const EVENTS = {

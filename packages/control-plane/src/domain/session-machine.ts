@@ -9,7 +9,7 @@ const STATES = {
   running: 'Its agent runs it.',
   hibernating: 'Its agent runs it, and is to hibernate it.',
   hibernated: 'Its agent keeps it without running it.',
-  stopping: 'Its agent is to stop it.',
+  stopping: 'Its agent has been asked to stop it.',
   stop_failed: 'It should have ended, and the last stop failed.',
   terminated: 'It has ended, as its user asked.',
   failed: 'It has ended with an error, after its agent was handed a command.',

@@ -154,7 +154,7 @@ export class ViewerEndpoint {
     services.onEvent({ type: 'viewer_connected', ...who });
     let ending: Promise<void> | undefined;
     const over = (reason?: Error): Promise<void> => {
-      // The end has its reason already: that no byte passes while it is found out is no other.
+      // The end already has its reason. Silence while the reason is looked up must not replace it.
       watched.stop();
       return (ending ??= this.#desktops.endOf(who.sessionId, reason, signal).then((end) => viewer.end(end)));
     };

@@ -23,7 +23,7 @@ import {
 
 const COMPLETED: Outcome = { state: 'completed' };
 const failed = (code: string): Outcome => ({ state: 'failed', error: 'It did not work.', code });
-/** Of commands that the test adds: they are no effect of the event. */
+/** Of commands that the test adds, which the event did not cause. */
 const ADDED = 'added-';
 /** A round of placing has bounded work: other sessions that wait may come first. */
 const PLACING_ROUNDS = 20;
