@@ -1,21 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import type { ErrorRequestHandler } from 'express';
-import { API_ERRORS } from '@streamspace/api';
+import { API_ERRORS, type Problem } from '@streamspace/api';
 import { Refusal } from '../domain/errors.js';
 import { isDatabaseError } from '../stores/database-error.js';
 
 /** Seconds after which a client may ask again while the database is away. */
 const DATABASE_RETRY_SECONDS = 2;
-
-/** A problem document as in RFC 9457, with a stable code and what to do about it. */
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: string;
-  readonly remedy?: string;
-}
 
 export function problemOf(refusal: Refusal): Problem {
   const { status, title } = API_ERRORS[refusal.code];
