@@ -2,6 +2,7 @@ export {
   errorsOf,
   exists,
   OPERATIONS,
+  type AuditAction,
   type AuditRule,
   type Operation,
   type OperationAuth,

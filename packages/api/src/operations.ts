@@ -46,8 +46,8 @@ export interface Operation {
   readonly makesRoom?: true;
 }
 
-const NO_AUDIT: readonly AuditRule[] = [];
-const foreign = (action: string): readonly AuditRule[] => [{ action, when: 'foreign' }];
+const NO_AUDIT = [] as const;
+const foreign = <const Action extends string>(action: Action) => [{ action, when: 'foreign' }] as const;
 
 /** Every endpoint, upgrades included. What is not listed here below `/api/v1` does not exist. */
 export const OPERATIONS = {
@@ -349,6 +349,9 @@ export const OPERATIONS = {
 
 export type Operations = typeof OPERATIONS;
 export type OperationId = keyof Operations;
+
+/** What the audit log calls the actions of the API. */
+export type AuditAction = Operations[OperationId]['audit'][number]['action'];
 
 /** The operations that are answered with HTTP, without the upgrades. */
 export type RequestId = {

@@ -1,4 +1,4 @@
-import { OPERATIONS, type Operation } from '@streamspace/api';
+import { OPERATIONS, type AuditAction, type Operation } from '@streamspace/api';
 import { expect, it } from 'vitest';
 import { REQUEST_IDS, type Answer, type Call, type Handlers } from '../src/http/operations.js';
 
@@ -22,6 +22,9 @@ export function compiles(): void {
   // @ts-expect-error an operation without auth
   const open: Operation = withoutAuth;
 
+  // @ts-expect-error an action that the table does not list
+  const action: AuditAction = 'session_renamed';
+
   const call = {} as Call<'getSetup'>;
   // @ts-expect-error a public operation has no caller
   void call.caller.userId;
@@ -29,7 +32,7 @@ export function compiles(): void {
   void [ofUser.caller.userId, ofUser.params.id];
   // @ts-expect-error a parameter that the path does not have
   void ofUser.params.name;
-  void [incomplete, lacking, wrong, unlisted, spurious, open];
+  void [incomplete, lacking, wrong, unlisted, spurious, open, action];
 }
 
 const { auth: _auth, ...withoutAuth } = OPERATIONS.getSession;

@@ -1,9 +1,12 @@
+import type { AuditAction } from '@streamspace/api';
 import type { Request } from 'express';
 import type { NewAuditEntry } from '../domain/timeline.js';
 import type { Services } from './services.js';
 
 /** Writes an entry of the audit log, with the address of the client. */
-export type Note = (request: Request, entry: Omit<NewAuditEntry, 'address'>) => Promise<void>;
+export type Note = (request: Request, entry: NotedEntry) => Promise<void>;
+
+type NotedEntry = Omit<NewAuditEntry, 'action' | 'address'> & { readonly action: AuditAction };
 
 export const noteOf =
   ({ audit, site }: Pick<Services, 'audit' | 'site'>): Note =>

@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import type { AuditAction } from '@streamspace/api';
 import { notLoggedIn } from '../../auth/access-tokens.js';
 import type { User } from '../../auth/ports.js';
 import { Refusal } from '../../domain/errors.js';
@@ -42,13 +43,13 @@ export function sessionHandlers(services: Services): SessionHandlers {
   const noteForeign = async (
     { request, caller }: Pick<SessionCall, 'request' | 'caller'>,
     session: Session,
-    action: string,
+    action: AuditAction,
   ): Promise<void> => {
     if (session.userId === caller.userId) return;
     const entry = { actorId: caller.userId, action, target: session.id, data: { user: session.user } };
     await note(request, entry);
   };
-  const change = (action: 'stop' | 'hibernate' | 'wake', noted: string) => async (call: SessionCall) => {
+  const change = (action: 'stop' | 'hibernate' | 'wake', noted: AuditAction) => async (call: SessionCall) => {
     const session = await sessions[action](call.params.id, call.caller);
     await noteForeign(call, session, noted);
     return { status: 202, body: view(session, call.response) } as const;
