@@ -8,6 +8,15 @@ import { FakeControlPlane } from './support/fake-control-plane.js';
 
 const PASSWORD = 'correct horse';
 
+/** Sessions in the list whose state a button covers. */
+const COVERED_BADGES = `[...document.querySelectorAll('.row')].filter((row) => {
+  const badge = row.querySelector('.badge').getBoundingClientRect();
+  return [...row.querySelectorAll('.row-actions .button')].some((button) => {
+    const one = button.getBoundingClientRect();
+    return one.left < badge.right && one.right > badge.left && one.top < badge.bottom && one.bottom > badge.top;
+  });
+}).map((row) => row.dataset.session)`;
+
 describe.runIf(hasBrowser())('pages', () => {
   let web: BuiltPage;
   let fake: FakeControlPlane;
@@ -270,6 +279,11 @@ describe.runIf(hasBrowser())('pages', () => {
     await page.goto(`${fake.url}/sessions`);
     await page.getByText('of grace').waitFor();
     await browser.screenshot('sessions');
+    for (const width of [1280, 800, 641, 390, 320]) {
+      await page.setViewportSize({ width, height: 800 });
+      expect(await page.evaluate<string[]>(COVERED_BADGES), `${width} px`).toEqual([]);
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
     await button('New desktop').click();
     await browser.screenshot('sessions-new');
     await page
