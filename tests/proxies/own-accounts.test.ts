@@ -16,7 +16,7 @@ const nginx = requireNginx();
 const openssl = requireProgram('openssl', 'openssl');
 
 describe.runIf(nginx !== undefined && openssl !== undefined)(
-  'the example with accounts of its own, behind nginx with TLS that strips a prefix',
+  'the example own-accounts behind nginx with TLS that strips a prefix',
   () => {
     let certificate: Certificate;
     let proxy: Foreground;
@@ -73,7 +73,7 @@ describe.runIf(nginx !== undefined && openssl !== undefined)(
       expect((await send('/api/v1/setup')).status).toBe(404);
     });
 
-    it('changes nothing for a page of another site, and does for one of its own', async () => {
+    it('refuses a change from a page of another site and accepts it from a page of the application', async () => {
       const issue = (origin: string) =>
         send('/api/v1/admin/agents', {
           method: 'POST',

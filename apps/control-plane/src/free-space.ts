@@ -5,7 +5,7 @@ import { formatSize } from './size.js';
 
 /** How long a reading is used, in ms. */
 const KEPT_MS = 1_000;
-/** How long the file system may take to answer, in ms: one of the network that is gone never does. */
+/** How long the file system may take to answer, in ms. A network file system that is gone never does. */
 const ANSWER_MS = 2_000;
 
 /** Why nothing more may be stored, and what to do. */
@@ -15,7 +15,7 @@ export interface Shortage {
 }
 
 export interface FreeSpaceOptions {
-  /** Folders that may lie on file systems of their own; the one with the least free space counts. */
+  /** Folders that may lie on different file systems; the one with the least free space counts. */
   readonly folders: readonly [string, ...string[]];
   /** Least free space, in bytes; 0 is no limit. */
   readonly floorBytes: number;
@@ -52,22 +52,23 @@ export class FreeSpace {
 
   /** Resolves with why nothing more may be stored. Reads the file systems once per second at most. Never rejects. */
   async shortage(): Promise<Shortage | undefined> {
-    const { floorBytes, answerMs = ANSWER_MS, now = () => performance.now() } = this.#options;
+    const { floorBytes, now = () => performance.now() } = this.#options;
     if (floorBytes === 0) return undefined;
     if (!this.#reading || (this.#reading.isOver && now() - this.#reading.at >= KEPT_MS)) {
-      const reading: Reading = { at: now(), isOver: false, result: this.#read() };
-      void reading.result.then(() => (reading.isOver = true));
+      const read = this.#read();
+      const reading: Reading = { at: now(), isOver: false, result: this.#withLimit(read) };
+      void read.then(() => (reading.isOver = true));
       this.#reading = reading;
     }
-    // A reading that never ends holds a thread of the process, so no second one is begun.
+    // A reading that never ends holds a thread of the process: no second one is begun, and its answer stays "unknown".
+    return this.#reading.result;
+  }
+
+  async #withLimit(read: Promise<Shortage | undefined>): Promise<Shortage | undefined> {
     const late = new AbortController();
+    const limit = sleep(this.#options.answerMs ?? ANSWER_MS, undefined, { signal: late.signal, ref: false });
     try {
-      return await Promise.race([
-        this.#reading.result,
-        sleep(answerMs, undefined, { signal: late.signal, ref: false }).then(() =>
-          this.#unknown('no answer'),
-        ),
-      ]);
+      return await Promise.race([read, limit.then(() => this.#unknown('no answer'))]);
     } finally {
       late.abort();
     }

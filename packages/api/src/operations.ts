@@ -31,7 +31,7 @@ export interface Operation {
   readonly auth: OperationAuth;
   readonly scope: OperationScope;
   readonly audit: readonly AuditRule[];
-  /** Codes of its own, in addition to those that {@link errorsOf} adds for all of its kind. */
+  /** Codes in addition to those that {@link errorsOf} adds for every operation of its kind. */
   readonly errors: readonly ApiErrorCode[];
   /** Status codes of success; the first is the usual one. 101 for an upgrade. */
   readonly success: readonly number[];

@@ -140,28 +140,25 @@ export function createClient(options: ClientOptions): Client {
   const open = async <T>(call: Call): Promise<T> => (await transport.send(call)).body as T;
 
   const { token: given } = resolved;
-  /** With the application's token; asked for once more where the server does not take it: it may have expired. */
-  const authorizedByApplication = async (call: Call, ask: NonNullable<typeof given>): Promise<Answer> => {
-    const token = await abortable(ask(), call.signal);
-    try {
-      return await transport.send({ ...call, token });
-    } catch (error) {
-      if (!isUnauthorized(error)) throw error;
-      const renewed = await abortable(ask(), call.signal);
-      if (renewed === token) throw error;
-      return await transport.send({ ...call, token: renewed });
-    }
-  };
+  /** The application's token, asked for again where the server refuses it, or the one of a login, renewed. */
+  const tokens: Pick<Credentials, 'token' | 'replace'> = given
+    ? {
+        token: (signal) => abortable(given(), signal),
+        replace: (_refused, signal) => abortable(given(), signal),
+      }
+    : credentials;
 
   const authorized = async (call: Call): Promise<Answer> => {
-    if (given) return authorizedByApplication(call, given);
-    const token = await credentials.token(call.signal);
+    const token = await tokens.token(call.signal);
+    let refusal: unknown;
     try {
       return await transport.send({ ...call, token });
     } catch (error) {
       if (!isUnauthorized(error)) throw error;
+      refusal = error;
     }
-    const renewed = await credentials.replace(token, call.signal);
+    const renewed = await tokens.replace(token, call.signal);
+    if (renewed === token) throw refusal;
     try {
       return await transport.send({ ...call, token: renewed });
     } catch (error) {

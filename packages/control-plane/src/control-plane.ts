@@ -49,7 +49,7 @@ export interface ControlPlaneOptions extends SiteOptions {
   /** Keys the hashes of agent keys. Changing it makes every agent key invalid. @default derived from jwtSecret */
   agentKeySecret?: string;
   /**
-   * Says who sends a request, where the application has accounts of its own: asked at each request that needs a user, with
+   * Says who sends a request, where the application keeps the accounts: asked at each request that needs a user, with
    * a signal that aborts after 10 s. `undefined` and `null` are answered with 401. A user appears at the first request, and is found by
    * `issuer` and `subject` later; a name that another user has is refused. `request` is as the application's own
    * middleware has left it (`request.user`, for example).

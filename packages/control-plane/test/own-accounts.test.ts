@@ -40,7 +40,7 @@ function clientOf(name: string): TestClient {
   return client;
 }
 
-describe('a control plane in an application with accounts of its own', () => {
+describe('a control plane in an application that keeps the accounts', () => {
   it('knows its users by what the application says at each request', async () => {
     await start();
     expect((await clientOf('ada').send('GET', '/api/v1/agents')).status).toBe(200);
@@ -165,7 +165,7 @@ describe('a control plane in an application with accounts of its own', () => {
     });
     expect(await client.sessions.list()).toEqual([]);
     expect(asked).toEqual(['expired', 'bo']);
-    const plain = createClient({ baseUrl: server.url, token: 'nobody' });
+    const plain = createClient({ baseUrl: server.url, token: 'unknown' });
     await expect(plain.sessions.list()).rejects.toMatchObject({ status: 401, code: 'not_logged_in' });
   });
 });

@@ -117,7 +117,7 @@ class Desk implements AsyncDisposable {
 
 let sessions = 0;
 
-/** One viewer of a session of its own. */
+/** The only viewer of a new session. */
 class Stage {
   readonly sessionId = `s-${++sessions}`;
   socket!: WebSocket;

@@ -70,7 +70,7 @@ function browserWith(options: readonly string[]): Promise<Browser> {
   return starting;
 }
 
-/** Opens a page with storage, cookies and cache of its own. */
+/** Opens a page that shares no storage, cookies or cache with other pages. */
 export async function openBrowser(origin: string, look: Scheme = {}): Promise<TestBrowser> {
   const browser = await browserWith(look.options ?? []);
   const context = await browser.newContext({

@@ -9,7 +9,7 @@ import {
 import { json, Router, type Request, type RequestHandler, type Response } from 'express';
 import type { Authorizer } from './authorizer.js';
 import { requireBody, requireFields, requireQuery } from './check-fields.js';
-import { operationOf, type Handler, type Handlers } from './operations.js';
+import { operationOf, type Call, type Handler, type Handlers } from './operations.js';
 
 /** Largest body of a request; past it: 413 `body_too_large`. */
 const BODY_LIMIT = '1mb';
@@ -50,9 +50,7 @@ function bind<Id extends RequestId>(
     const params = requireFields(schemas.params, request.params) as ParamsOf<Id>;
     const query = requireQuery(schemas.query, request.query) as QueryOf<Id>;
     const body = (schemas.body ? requireBody(schemas.body, request.body) : undefined) as BodyOf<Id>;
-    const answer = await handler({ params, query, body, caller, request, response } as Parameters<
-      Handler<Id>
-    >[0]);
+    const answer = await handler({ params, query, body, caller, request, response } as Call<Id>);
     response.status(answer.status);
     if (answer.body === undefined) response.end();
     else response.json(answer.body);

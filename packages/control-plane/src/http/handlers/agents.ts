@@ -2,12 +2,10 @@ import type { Capacity } from '@streamspace/protocol';
 import type { AgentRegistration } from '@streamspace/api';
 import { Refusal } from '../../domain/errors.js';
 import { noteOf } from '../audit-note.js';
-import { linkNext } from '../next-link.js';
+import { pageById } from '../next-link.js';
 import type { Handlers } from '../operations.js';
 import type { Services } from '../services.js';
 import { agentView, auditView, registeredView } from '../views.js';
-
-const DEFAULT_LIMIT = 100;
 
 /** Agents: what administrators see and do, and how agents register. */
 export function agentHandlers(
@@ -39,11 +37,11 @@ export function agentHandlers(
       return { status: agent.isNew ? 201 : 200, body: registeredView(agent) };
     },
 
-    listAudit: async ({ query: { limit = DEFAULT_LIMIT, before }, request, response }) => {
-      const found = await audit.list({ limit: limit + 1, ...(before !== undefined && { before }) });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      if (last) linkNext(request, response, 'before', last.id);
+    listAudit: async (call) => {
+      const { before } = call.query;
+      const page = await pageById(call, 'before', (limit) =>
+        audit.list({ limit, ...(before !== undefined && { before }) }),
+      );
       return { status: 200, body: page.map(auditView) };
     },
   };

@@ -6,13 +6,12 @@ import { Refusal } from '../../domain/errors.js';
 import type { Caller, Session } from '../../domain/session.js';
 import { noteOf } from '../audit-note.js';
 import { mountOf } from '../mount.js';
-import { linkNext } from '../next-link.js';
+import { linkNext, pageById } from '../next-link.js';
 import type { Call, Handlers } from '../operations.js';
 import type { Services } from '../services.js';
 import { decodeCursor, encodeCursor } from '../session-cursor.js';
 import { eventView, sessionView, templateView } from '../views.js';
 
-const DEFAULT_EVENTS = 100;
 /** Of a request without `limit`: what was sent at most before there were pages. */
 const DEFAULT_SESSIONS = 1_000;
 
@@ -88,16 +87,12 @@ export function sessionHandlers(services: Services): SessionHandlers {
       return { status: 200, body: view(session, response) };
     },
 
-    listSessionEvents: async ({ params, query, caller, request, response }) => {
-      const { limit = DEFAULT_EVENTS, after } = query;
-      const session = await sessions.get(params.id, caller);
-      const found = await events.list(session.id, {
-        limit: limit + 1,
-        ...(after !== undefined && { after }),
-      });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      if (last) linkNext(request, response, 'after', last.id);
+    listSessionEvents: async (call) => {
+      const { after } = call.query;
+      const session = await sessions.get(call.params.id, call.caller);
+      const page = await pageById(call, 'after', (limit) =>
+        events.list(session.id, { limit, ...(after !== undefined && { after }) }),
+      );
       return { status: 200, body: page.map(eventView) };
     },
 
